@@ -127,6 +127,21 @@ const (
 type Outcome struct {
 	Status Status
 	Sense  *Sense
+
+	// Descriptor asks for descriptor format sense data (control mode page,
+	// D_SENSE).
+	Descriptor bool
+}
+
+// SenseData returns the sense data to send with the status, nil without sense.
+func (o Outcome) SenseData() []byte {
+	switch {
+	case o.Sense == nil:
+		return nil
+	case o.Descriptor:
+		return o.Sense.Descriptor()
+	}
+	return o.Sense.Fixed()
 }
 
 // StatusError is a status other than GOOD and CHECK CONDITION travelling as an
