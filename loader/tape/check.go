@@ -1,0 +1,255 @@
+package tape
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Report is what Check or Mend found.
+type Report struct {
+	Barcode         string
+	Info            Info
+	CheckedObjects  uint64    // objects whose place and checksum were looked at
+	CheckedBytes    int64     // their payload
+	UnsyncedObjects uint64    // whole objects behind the last Sync: kept at the next load
+	ExtraBytes      int64     // payload behind the last whole object: cut off at the next load
+	Problems        []Problem // empty: everything that was ever made durable is as it was written
+	Changes         []string  // what Mend did
+}
+
+// Problem is one thing that is not as it should be.
+type Problem struct {
+	Object uint64
+	Err    error // wraps ErrCorrupt: this block only; ErrDamaged: the index or what it says of the payload file
+}
+
+// String says it in a line.
+func (p Problem) String() string { return p.Err.Error() }
+
+// maxProblems is how many are listed; a tape with more is read to its end all
+// the same.
+const maxProblems = 1000
+
+// openForReading opens a cartridge's files without a lock, so that it works
+// beside the process that has it loaded.
+func openForReading(dir, barcode string) (c *Cartridge, index, payload File, err error) {
+	b, err := Barcode(barcode)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c = &Cartridge{names: names{dir, b}, fs: OS()}
+	index, payload, err = c.openFiles()
+	return c, index, payload, err
+}
+
+// Check reads the whole index and the whole payload and compares sizes,
+// filemark counts and every checksum. It changes nothing and works on a loaded
+// tape too, up to its last Sync. progress, when not nil, hears of payload bytes.
+//
+// What is wrong with the tape stands in the report; an error means that it
+// could not be looked at.
+func Check(dir, barcode string, progress func(done, total int64)) (Report, error) {
+	c, index, payload, err := openForReading(dir, barcode)
+	if err != nil {
+		return Report{Barcode: barcode}, fmt.Errorf("check tape %s: %w", barcode, err)
+	}
+	defer closeAll(index, payload)
+	// A tape in use may be cut while it is read: look again before complaining.
+	for range 3 {
+		r, generation, err := c.check(index, payload, progress)
+		if err != nil {
+			return r, fmt.Errorf("check tape %s: %w", barcode, err)
+		}
+		if len(r.Problems) == 0 {
+			return r, nil
+		}
+		if l, _, err := readLog(index); err != nil || l.state.generation == generation {
+			return r, nil
+		}
+	}
+	return Report{Barcode: barcode}, fmt.Errorf("check tape %s: it is being overwritten: %w", barcode, ErrInUse)
+}
+
+func (c *Cartridge) check(index, payload File, progress func(done, total int64)) (Report, uint64, error) {
+	r := Report{Barcode: c.barcode}
+	l, size, err := readLog(index)
+	if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			r.problem(0, err)
+			return r, 0, nil
+		}
+		return r, 0, err
+	}
+	if err := c.owns(l.head); err != nil {
+		return r, 0, err
+	}
+	r.Info = l.info(l.footer)
+	if l, err = r.checkIndex(l, size); err != nil {
+		return r, 0, err
+	}
+	payloadSize, err := payload.Size()
+	if err != nil {
+		return r, 0, err
+	}
+	return r, l.state.generation, r.checkPayload(l, payload, payloadSize, progress)
+}
+
+// checkIndex follows every chunk and compares with what the directory says.
+func (r *Report) checkIndex(l *tapeLog, size int64) (*tapeLog, error) {
+	full := &tapeLog{file: l.file, head: l.head}
+	if err := full.scan(size, nil); err != nil {
+		return nil, err
+	}
+	if l.footer {
+		if full.end != l.end || full.eod() != l.eod() {
+			r.problem(full.eod().object, fmt.Errorf("index chunk at byte %d is not valid; the directory knows of %d objects, the chunks before it of %d: %w",
+				full.end, l.eod().object, full.eod().object, ErrDamaged))
+		} else {
+			full.durable = full.eod().object
+		}
+	}
+	return full, nil
+}
+
+// checkPayload compares every checksum.
+func (r *Report) checkPayload(l *tapeLog, payload File, size int64, progress func(done, total int64)) error {
+	end := l.eod()
+	sure, err := l.place(l.durable)
+	if err != nil {
+		return err
+	}
+	if size < sure.offset {
+		r.problem(sure.object, fmt.Errorf("the payload file has %d bytes and should have %d: %w", size, sure.offset, ErrDamaged))
+	}
+	good := func(_ int64, p []byte) error {
+		r.CheckedBytes += int64(len(p))
+		if progress != nil {
+			progress(r.CheckedBytes, sure.offset)
+		}
+		return nil
+	}
+	for n := uint64(0); n < sure.object; {
+		at, err := l.verify(payload, n, sure.object, good)
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			r.problem(at.object, err)
+			at.object++
+		case err != nil:
+			return err
+		}
+		if at.offset >= size && at.object < sure.object && err != nil {
+			break // said above
+		}
+		n = at.object
+	}
+	r.CheckedObjects = sure.object
+	whole, err := l.verify(payload, sure.object, end.object, nil)
+	if err != nil && !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	r.UnsyncedObjects = whole.object - sure.object
+	r.ExtraBytes = max(size-whole.offset, 0)
+	return nil
+}
+
+func (r *Report) problem(object uint64, err error) {
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, Problem{object, err})
+	}
+}
+
+// CatOptions says which part Cat writes.
+type CatOptions struct {
+	File int // file number, from 0: what lies between two filemarks; -1: everything
+}
+
+// Cat writes the plain bytes of one file of the tape, or of all. It stops at
+// the first damaged block with ErrCorrupt. ErrEndOfData: there is no such file.
+func Cat(w io.Writer, dir, barcode string, o CatOptions) error {
+	c, index, payload, err := openForReading(dir, barcode)
+	if err != nil {
+		return fmt.Errorf("read tape %s: %w", barcode, err)
+	}
+	defer closeAll(index, payload)
+	if err := c.cat(w, index, payload, o.File); err != nil {
+		return fmt.Errorf("read tape %s: %w", barcode, err)
+	}
+	return nil
+}
+
+func (c *Cartridge) cat(w io.Writer, index, payload File, file int) error {
+	l, err := c.readSettled(index, payload)
+	if err != nil {
+		return err
+	}
+	from, to := uint64(0), l.eod().object
+	if file >= 0 {
+		r := reader{log: l, payload: payload}
+		if err := r.LocateFile(uint64(file)); err != nil {
+			return fmt.Errorf("file %d: %w", file, err)
+		}
+		from = r.p.object
+		if _, err := r.SpaceFilemarks(1); err == nil {
+			to = r.p.object - 1
+		}
+	}
+	_, err = l.verify(payload, from, to, func(_ int64, p []byte) error {
+		_, err := w.Write(p)
+		return err
+	})
+	return err
+}
+
+// Dump writes what the index says, for a person: header, state, attributes,
+// and every row of equal objects.
+func Dump(w io.Writer, dir, barcode string) error {
+	c, index, payload, err := openForReading(dir, barcode)
+	if err != nil {
+		return fmt.Errorf("dump tape %s: %w", barcode, err)
+	}
+	defer closeAll(index, payload)
+	out := bufio.NewWriter(w)
+	if err := errors.Join(c.dump(out, index), out.Flush()); err != nil {
+		return fmt.Errorf("dump tape %s: %w", barcode, err)
+	}
+	return nil
+}
+
+func (c *Cartridge) dump(w io.Writer, index File) error {
+	l, size, err := readLog(index)
+	if err != nil {
+		return err
+	}
+	i := l.info(l.footer)
+	for _, line := range []struct {
+		name  string
+		value any
+	}{
+		{"barcode", i.Barcode}, {"serial", i.Serial}, {"medium", i.Medium}, {"format version", formatVersion},
+		{"created", i.Created}, {"last written", i.LastWritten}, {"capacity bytes", i.CapacityBytes},
+		{"early warning bytes", i.EarlyWarningBytes}, {"used bytes", i.UsedBytes}, {"payload bytes", i.PayloadBytes},
+		{"objects", i.Objects}, {"filemarks", i.Filemarks}, {"generation", i.Generation}, {"write count", i.WriteCount},
+		{"load count", i.LoadCount}, {"write protected", i.WriteProtected}, {"cleanly unloaded", i.Clean},
+		{"objects synced", l.durable}, {"index bytes", size}, {"directory entries", len(l.dir)},
+	} {
+		fmt.Fprintf(w, "%-20s %v\n", line.name, line.value)
+	}
+	for _, a := range l.attributes() {
+		if a.Format == 0 {
+			fmt.Fprintf(w, "attribute %04Xh      % X\n", a.ID, a.Value)
+		} else {
+			fmt.Fprintf(w, "attribute %04Xh      %q\n", a.ID, a.Value)
+		}
+	}
+	fmt.Fprintf(w, "\n%10s %10s %14s %6s\n", "object", "count", "payload byte", "file")
+	return l.walk(0, l.eod().object, func(_ *region, _ int, row run) error {
+		what := fmt.Sprintf("blocks of %d bytes", row.length)
+		if row.kind == filemarkKind {
+			what = "filemarks"
+		}
+		_, err := fmt.Fprintf(w, "%10d %10d %14d %6d  %s\n", row.object, row.count, row.offset, row.filemarks, what)
+		return err
+	})
+}
