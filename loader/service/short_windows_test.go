@@ -1,0 +1,8 @@
+package service
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func shortPath(t *testing.T) string { return `\\.\pipe\` + filepath.Base(t.TempDir()) + t.Name() }
