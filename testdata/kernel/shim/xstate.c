@@ -23,7 +23,7 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
-enum { XSTATE_BV = 512, FIRST_EXTENDED = 2, COMPONENTS = 63 };
+enum { XSTATE_BV = 512, FIRST_EXTENDED = 2, COMPONENTS = 63, AREA = 64 * 1024 };
 
 typedef long ptrace_fn(int request, int pid, void *addr, void *data);
 
@@ -36,27 +36,47 @@ static ptrace_fn *next_ptrace(void)
 	return next;
 }
 
-/* The components of the standard format that lie completely below length. */
+/*
+ * The components of the standard format that lie completely below length. UML's
+ * length never changes and CPUID is slow in a virtual machine, so it is asked once.
+ */
 static uint64_t components_below(size_t length)
 {
-	uint64_t mask = (1 << FIRST_EXTENDED) - 1; /* x87 and SSE: the legacy area */
+	static uint64_t mask;
 	unsigned size, offset, c, d;
 
+	if (mask)
+		return mask;
+	mask = (1 << FIRST_EXTENDED) - 1; /* x87 and SSE: the legacy area */
 	for (int i = FIRST_EXTENDED; i < COMPONENTS; i++)
 		if (__get_cpuid_count(0x0d, i, &size, &offset, &c, &d) && size && offset + size <= length)
 			mask |= 1ull << i;
 	return mask;
 }
 
+/*
+ * The area's length is the same for all processes; GET is asked for it once.
+ */
+static size_t area_length(int pid, void *type)
+{
+	static unsigned char probe[AREA];
+	static struct iovec whole = { probe, sizeof probe };
+	static int known;
+
+	if (!known && next_ptrace()(PTRACE_GETREGSET, pid, type, &whole) < 0)
+		return 0;
+	known = 1;
+	return whole.iov_len;
+}
+
 static long set_xstate(int pid, void *type, struct iovec *given)
 {
-	static unsigned char area[64 * 1024] __attribute__((aligned(64)));
-	struct iovec whole = { area, sizeof area };
+	static unsigned char area[AREA] __attribute__((aligned(64)));
+	struct iovec whole = { area, area_length(pid, type) };
 	uint64_t present;
 
-	if (next_ptrace()(PTRACE_GETREGSET, pid, type, &whole) < 0 || whole.iov_len <= given->iov_len)
+	if (whole.iov_len <= given->iov_len)
 		return next_ptrace()(PTRACE_SETREGSET, pid, type, given);
-	memset(area, 0, whole.iov_len);
 	memcpy(area, given->iov_base, given->iov_len);
 	memcpy(&present, area + XSTATE_BV, sizeof present);
 	present &= components_below(given->iov_len);
