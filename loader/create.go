@@ -139,7 +139,7 @@ func adopt(s Settings) (Created, error) {
 	if recovery.Happened() {
 		created.Warnings = append(created.Warnings, recovery.String())
 	}
-	created.Warnings = append(created.Warnings, fmt.Sprintf("the folder holds the loader %s, put away before: it comes back with its own name, serial numbers, %d slots and family %s",
+	created.Warnings = append(created.Warnings, fmt.Sprintf("the folder holds the loader %s, put away before: it comes back with its serial numbers, %d slots and family %s",
 		identity.Name, identity.Slots, identity.Family))
 	created.Warnings = append(created.Warnings, capacityWarnings(s.Folder, identity.CapacityBytes)...)
 	return created, store.Close()

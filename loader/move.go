@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"virtualloader/loader/tape"
 	"virtualloader/slotmap"
@@ -127,7 +128,7 @@ func (l *Library) commit(was, next slotmap.Map) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range moves {
+	for _, e := range slices.Backward(moves) { // what leaves the drive is told before what enters it
 		l.emit(e)
 	}
 	return nil

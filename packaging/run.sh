@@ -5,20 +5,25 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-bin/vloaderd run &
+log=$(mktemp)
+bin/vloaderd run 2>"$log" &
 service=$!
-trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null || true' EXIT
+trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null || true; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 
 tries=0
 until bin/vloader status >/dev/null 2>&1; do
-	kill -0 "$service" 2>/dev/null || exit 1
 	tries=$((tries + 1))
-	[ "$tries" -lt 100 ] || { echo "run: the service does not answer after 10 s" >&2; exit 1; }
+	if ! kill -0 "$service" 2>/dev/null || [ "$tries" -gt 100 ]; then
+		cat "$log" >&2
+		echo "run: the service does not answer" >&2
+		exit 1
+	fi
 	sleep 0.1
 done
 
-bin/vloader demo
+echo
+bin/vloader demo --source "$(go env GOROOT)/src"
 
 if [ -t 0 ] && [ -z "${CI:-}" ]; then
 	echo
