@@ -17,7 +17,8 @@ import (
 	"virtualloader/driver/scsi"
 )
 
-// tool finds a foreign program or skips the test.
+// tool finds a foreign program or skips the test; on CI, which installs them all,
+// a missing one is a failure.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
@@ -26,6 +27,9 @@ func tool(t *testing.T, name string) string {
 				return path
 			}
 		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not installed: packaging/deps.sh should have seen to that", name)
 	}
 	t.Skipf("%s is not installed: a foreign client or target cannot be tried", name)
 	return ""
