@@ -4,7 +4,7 @@
 set -eu
 
 case "${1:-}" in
-test)  packages="user-mode-linux open-iscsi lsscsi sg3-utils mtx mt-st kmod iproute2 libiscsi-bin tgt gcc libc6-dev" ;;
+test)  packages="user-mode-linux open-iscsi lsscsi sg3-utils mtx mt-st kmod iproute2 libiscsi-bin tgt gcc libc6-dev e2fsprogs" ;;
 bench) packages="tgt libiscsi-dev gcc libc6-dev" ;;
 *) echo "usage: $0 test|bench" >&2; exit 2 ;;
 esac

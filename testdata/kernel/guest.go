@@ -60,14 +60,31 @@ func (l *Lab) Boot(ctx context.Context, g Guest) (status int, err error) {
 	if g.Scenario == "" {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, console
 	} else {
-		// UML gives its own group of processes a name by which all of them can be ended.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		cmd.Stdout, cmd.Stderr = console, console
+		release, err := guard(cmd)
+		if err != nil {
+			return 0, err
+		}
+		defer release()
 	}
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start linux.uml: %w", err)
 	}
 	return g.await(ctx, cmd)
+}
+
+// guard gives the command a group of processes of its own, by which all of a
+// guest's can be ended, and a shell in that group that ends it when this process is no
+// more: it waits for the end of a pipe whose other side we hold until release.
+func guard(cmd *exec.Cmd) (release func(), err error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `(read -r _; kill -KILL 0) <&3 & exec "$0" "$@" 3<&-`, cmd.Path}, cmd.Args[1:]...)
+	cmd.ExtraFiles = []*os.File{read}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return func() { read.Close(); write.Close() }, nil
 }
 
 // await follows the guest's output until its end, or until ctx's.
@@ -98,6 +115,9 @@ func (g Guest) await(ctx context.Context, cmd *exec.Cmd) (status int, err error)
 		}
 		if err := follow(); err != nil {
 			end(cmd)
+			if running {
+				<-ended
+			}
 			return 0, err
 		}
 	}

@@ -28,6 +28,7 @@ var requirements = []struct{ pkg, program string }{
 	{"mt-st", "mt-st"},
 	{"kmod", "modprobe"},
 	{"iproute2", "tc"},
+	{"libiscsi-bin", "iscsi-inq"},
 	{"e2fsprogs", "mkfs.ext4"},
 	{"gcc", "gcc"},
 }

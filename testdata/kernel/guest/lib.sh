@@ -224,6 +224,7 @@ loader() {
 
 initiator_start() {
 	mkdir -p /run/lock/iscsi
+	rm -f /etc/iscsi/initiatorname.iscsi # the host's, perhaps not readable for us
 	echo "InitiatorName=$INITIATOR" >/etc/iscsi/initiatorname.iscsi
 	setsid iscsid -f >/tmp/iscsid.log 2>&1 </dev/null &
 	eventually 10 grep -q ISCSIADM_ABSTRACT_NAMESPACE /proc/net/unix

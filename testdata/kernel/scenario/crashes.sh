@@ -32,16 +32,19 @@ for round in $(seq 40); do
 	check "round $round: and is what was written ($got bytes)" cmp -n "$got" /tmp/random /tmp/back
 done
 
-# robot: moves the tape round and round, through the drive too, until a move fails.
+# robot: moves the tape round and round, through the drive too, until /tmp/moving
+# is gone or a move fails; most often none does, the kernel waits for the service.
 robot() {
-	while mtx -f "$CSG" unload 1 0 && mtx -f "$CSG" transfer 1 500 && mtx -f "$CSG" transfer 500 1001 &&
+	while [ -e /tmp/moving ] && mtx -f "$CSG" unload 1 0 && mtx -f "$CSG" transfer 1 500 && mtx -f "$CSG" transfer 500 1001 &&
 		mtx -f "$CSG" transfer 1001 1 && mtx -f "$CSG" load 1 0; do :; done
 }
 for round in $(seq 20); do
+	touch /tmp/moving
 	robot >/dev/null 2>&1 &
 	moving=$!
 	moment
 	service_kill
+	rm /tmp/moving
 	need service_start
 	wait $moving
 	need session_back

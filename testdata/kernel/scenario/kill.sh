@@ -48,4 +48,25 @@ check "the second is whole" tar -b 128 -df "$NST" -C /tmp
 check "mtx unload" mtx -f "$CSG" unload 1 0
 check "the tape's file is exactly the bytes written" cmp /tmp/stream "$tape"
 check "vloader tape check" vloader tape check $DISK/lost/LST001L8
+
+# The same with a stop that is asked for: everything acknowledged is kept.
+need mtx -f "$CSG" load 2 0
+need tape_ready
+endless() { while cat /tmp/stream; do :; done 2>/dev/null; }
+endless | dd of="$NST" bs=64k iflag=fullblock status=progress 2>/tmp/dd.log &
+streaming=$!
+check "a stream runs" eventually 60 grep -q bytes /tmp/dd.log
+check "the service stops cleanly in the middle of it" service_stop
+check "the service starts again" service_start
+wait $streaming
+[ $? -ne 0 ] && pass "dd was told" || fail "dd believes that all went well"
+acknowledged=$(tr '\r' '\n' </tmp/dd.log | sed -n 's/^\([0-9]*\) bytes.*/\1/p' | tail -n 1)
+check "the kernel's session comes back by itself" session_back
+check "the tape becomes ready" tape_ready
+check "mt rewind" mt -f "$NST" rewind
+dd if="$NST" of=/tmp/rest bs=64k >$OUT 2>&1
+got=$(stat -c %s /tmp/rest)
+[ "$got" -ge "$acknowledged" ] && pass "all $acknowledged bytes that dd counted are there ($got)" || fail "of $acknowledged bytes that dd counted only $got are there"
+endless | head -c "$got" | cmp - /tmp/rest >$OUT 2>&1
+equal "as written" "$?$(cat $OUT)" 0
 clean_kernel_log "the kernel's log is clean" "detected conn error|rejecting I/O|Error [0-9a-f]+ \(|\[st0\]"

@@ -23,6 +23,13 @@ check "login with CHAP" login "$SAFE" "$NAME" "$SECRET"
 check "logout" logout "$SAFE"
 need iscsiadm -m node -o new -T "$OPEN-x" -p $PORTAL
 refuse "login to a target that is not there is refused" "login failure" iscsiadm -m node -T "$OPEN-x" -p $PORTAL -l
+
+# libiscsi is an initiator of its own, in user space.
+check "libiscsi without authentication: iscsi-inq" iscsi-inq "iscsi://$PORTAL/$OPEN/0"
+match "LUN 0 is a tape" "SEQUENTIAL_ACCESS"
+check "libiscsi with CHAP: iscsi-inq" iscsi-inq "iscsi://$NAME%$SECRET@$PORTAL/$SAFE/1"
+match "LUN 1 is a changer" "MEDIA_CHANGER"
+refuse "libiscsi with a wrong secret" "[Aa]uthentication|[Ff]ailed" iscsi-inq "iscsi://$NAME%wrong-secret-123@$PORTAL/$SAFE/1"
 check "login without authentication" login "$OPEN"
 
 check "lsscsi -g" lsscsi -g
