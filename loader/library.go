@@ -90,9 +90,6 @@ func Open(folder string, options Options) (*Library, error) {
 	folder = filepath.Clean(folder)
 	store, recovery, err := slotmap.OpenStore(folder)
 	if err != nil {
-		if errors.Is(err, slotmap.ErrDamaged) {
-			err = fmt.Errorf("%w; Rebuild makes a new slot map from the tapes in the folder", err)
-		}
 		return nil, fmt.Errorf("open loader %s: %w", folder, err)
 	}
 	if options.Log == nil {

@@ -64,8 +64,8 @@ var tapeErrors = []struct {
 	{tape.ErrPinned, control.InUse, "wait until the copy of this tape has ended"},
 	{tape.ErrBarcode, control.Invalid, "letters, digits, - and _, at most 32 of them"},
 	{tape.ErrFormat, control.Denied, "use the newer version that wrote the tape"},
-	{tape.ErrDamaged, control.Damaged, "`vloader tape mend` repairs what can be repaired"},
 	{tape.ErrIndexLost, control.Damaged, "`vloader tape mend --block-length N` rebuilds a tape of equal records"},
+	{tape.ErrDamaged, control.Damaged, "`vloader tape mend` repairs what can be repaired"},
 	{tape.ErrCorrupt, control.Damaged, "`vloader tape check` lists every damaged record"},
 	{tape.ErrReadOnly, control.Denied, "clear the write protection with `vloader tape protect --off`"},
 }

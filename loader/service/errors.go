@@ -41,7 +41,7 @@ var meanings = []meaning{
 	{slotmap.ErrExists, control.Exists, "choose another barcode"},
 	{slotmap.ErrInUse, control.InUse, "stop the other service that has this folder open, or choose another folder"},
 	{slotmap.ErrVersion, control.Denied, "use the newer version of Virtual Loader that wrote it"},
-	{slotmap.ErrDamaged, control.Damaged, "put a good copy of the file in its place, or move it away and begin anew; tapes are not lost with it"},
+	{slotmap.ErrDamaged, control.Damaged, "put a good copy of the file in its place; a folder's slot map can be made anew from its tapes: `vloader loader create NAME --folder DIR --rebuild`"},
 
 	{tape.ErrBarcode, control.Invalid, "letters, digits, - and _, at most 32 of them"},
 	{tape.ErrExists, control.Exists, "choose another barcode, or leave it out to get the next one"},
@@ -49,8 +49,8 @@ var meanings = []meaning{
 	{tape.ErrInUse, control.InUse, "unload the tape first; a tape can be loaded once, by one service"},
 	{tape.ErrPinned, control.InUse, "wait until the copy of this tape has ended"},
 	{tape.ErrReadOnly, control.Denied, "`vloader tape protect --off LOADER BARCODE` clears the write protection"},
-	{tape.ErrDamaged, control.Damaged, "`vloader tape mend LOADER BARCODE` repairs what can be repaired"},
 	{tape.ErrIndexLost, control.Damaged, "`vloader tape mend --block-length N` rebuilds a tape of equal records"},
+	{tape.ErrDamaged, control.Damaged, "`vloader tape mend LOADER BARCODE` repairs what can be repaired"},
 	{tape.ErrFormat, control.Denied, "use the newer version of Virtual Loader that wrote the tape"},
 	{tape.ErrCapacity, control.Invalid, "choose a capacity of at least 1 MB"},
 	{tape.ErrDiskFull, control.Full, "free some space on the disk"},
