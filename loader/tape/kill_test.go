@@ -144,3 +144,37 @@ func killCompare(t *testing.T, im *Image) {
 		}
 	}
 }
+
+// A stream that reached the index but no sync mark is verified, flushed and told
+// to people while the cartridge is being loaded.
+func TestATapeKilledBeforeItsFirstSyncLoads(t *testing.T) {
+	disk := newCrashFS()
+	c, err := CreateOn(disk, "/", Spec{Barcode: "ABC001L8", CapacityBytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := c.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 256<<10)
+	for range 2 * flushObjects {
+		if err := im.WriteBlock(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := disk.killed()
+	if err := im.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = OpenOn(after, "/", "ABC001L8"); err != nil {
+		t.Fatal(err)
+	}
+	if im, err = c.Load(); err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	if got := im.Info().Objects; got < flushObjects || c.Info().Objects != got {
+		t.Errorf("%d objects are left, %d told", got, c.Info().Objects)
+	}
+}
