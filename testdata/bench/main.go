@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -37,6 +39,7 @@ type endpoint struct {
 	lun          int
 	user, secret string
 	pid          int
+	media        string // the tape's file, if it is written over in place
 }
 
 // sample is one run of tapeperf; cpuSeconds counts client and server.
@@ -137,7 +140,35 @@ func measure(ctx context.Context, client string, servers []server, direction str
 	return medians, nil
 }
 
+// blank makes the tape empty, outside of what is measured: a write then finds
+// new pages under its file on every target, whether the target frees what is
+// written over (ours) or writes in place (tgtd).
+func blank(ctx context.Context, client string, e endpoint) error {
+	args := []string{e.portal, e.iqn, strconv.Itoa(e.lun), "blank", "1", "1", "1"}
+	if e.user != "" {
+		args = append(args, e.user, e.secret)
+	}
+	if out, err := exec.CommandContext(ctx, client, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("tapeperf blank: %w\n%s", err, out)
+	}
+	if e.media == "" {
+		return nil
+	}
+	const head = 64 << 10 // more than the label and the filemark
+	f, err := os.OpenFile(e.media, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, head, tapeBytes)
+	return errors.Join(err, f.Close())
+}
+
 func perf(ctx context.Context, client string, e endpoint, direction string, block, depth int) (s sample, err error) {
+	if direction == "write" {
+		if err := blank(ctx, client, e); err != nil {
+			return s, err
+		}
+	}
 	count := *bytesFlag / int64(block)
 	if limit := int64(40000); count > limit {
 		count = limit

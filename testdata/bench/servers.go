@@ -117,6 +117,7 @@ func startTgtd(ctx context.Context, work, name string, n int, parameters []strin
 	if out, err := exec.CommandContext(ctx, "tgtimg", "--op", "new", "--device-type", "tape", "--barcode", filepath.Base(media), "--size", strconv.Itoa(tapeBytes>>20), "--type", "data", "--file", media).CombinedOutput(); err != nil {
 		return s, fmt.Errorf("tgtimg: %w\n%s", err, out)
 	}
+	s.media = media
 	s.process = exec.Command("tgtd", "-f", "-C", number, "--iscsi", "portal="+s.portal)
 	s.process.Env = append(os.Environ(), environment...)
 	if err := s.process.Start(); err != nil {

@@ -1,8 +1,10 @@
 /* tapeperf writes or reads one stream of equal tape blocks through libiscsi,
  * with a fixed number of commands in flight, and prints what it took:
  *
- *   tapeperf PORTAL TARGET LUN write|read BLOCK COUNT DEPTH [USER SECRET]
+ *   tapeperf PORTAL TARGET LUN write|read|blank BLOCK COUNT DEPTH [USER SECRET]
  *   -> "seconds cpu_seconds bytes"
+ *
+ * blank leaves nothing on the tape but a filemark at its beginning.
  *
  * libiscsi is a client of its own make, so that a mistake which our target and
  * our initiator share cannot flatter the figures. */
@@ -89,7 +91,7 @@ static void simple(unsigned char *cdb, const char *what)
 int main(int argc, char **argv)
 {
 	if (argc != 8 && argc != 10) {
-		fprintf(stderr, "usage: tapeperf PORTAL TARGET LUN write|read BLOCK COUNT DEPTH [USER SECRET]\n");
+		fprintf(stderr, "usage: tapeperf PORTAL TARGET LUN write|read|blank BLOCK COUNT DEPTH [USER SECRET]\n");
 		return 2;
 	}
 	lun = atoi(argv[3]);
@@ -121,6 +123,11 @@ int main(int argc, char **argv)
 	unsigned char ready[6] = { 0 }, rewind[6] = { 1 }, filemark[6] = { 0x10, 0, 0, 0, 1, 0 };
 	simple(ready, "test unit ready");
 	simple(rewind, "rewind");
+	if (!strcmp(argv[4], "blank")) {
+		simple(filemark, "write filemarks");
+		iscsi_logout_sync(iscsi);
+		return 0;
+	}
 
 	double start = seconds();
 	for (int i = 0; i < depth && sent < count; i++)
