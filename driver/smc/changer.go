@@ -55,7 +55,7 @@ func New(c Config) *Changer {
 	ch := &Changer{library: c.Library, drive: c.DriveIdentity}
 	ch.Unit = spc.NewUnit(spc.Config{
 		Identity: c.Identity, DeviceType: 0x08, Standard: 0x0480,
-		Commands: ch.commands(), Mode: ch.modeConfig(), Logger: c.Log,
+		Commands: ch.commands(), Words: cdbWords, Mode: ch.modeConfig(), Logger: c.Log,
 	})
 	return ch
 }

@@ -20,6 +20,7 @@ type Config struct {
 	VPD []VPDPage
 
 	Commands []Command // rows beside, or instead of, the common ones
+	Words    Words     // the fields of these rows
 	Mode     ModeConfig
 	Log      []LogPage
 
@@ -47,9 +48,10 @@ type Unit struct {
 	*TaskSet
 	config   Config
 	commands *CommandSet
-	mode     *modePages
-	log      *slog.Logger
-	inTurn   Request // of the task that is executing; Immediate ones have their own
+	describer
+	mode   *modePages
+	log    *slog.Logger
+	inTurn Request // of the task that is executing; Immediate ones have their own
 
 	mu         sync.Mutex // guards what follows; taken alone, never while waiting
 	nexuses    map[scsi.Nexus]*nexus
@@ -71,6 +73,7 @@ func NewUnit(c Config) *Unit {
 	}
 	u.mode = newModePages(c.Mode)
 	u.commands = NewCommandSet(u.commonCommands(), c.Commands)
+	u.describer, _ = newDescriber(u.commands, commonWords, c.Words) // CheckWords tells the error
 	u.TaskSet = NewTaskSet(u.execute)
 	u.luns = func() []scsi.LUN { return []scsi.LUN{0} }
 	u.timestamp.start = time.Now()

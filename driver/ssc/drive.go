@@ -109,7 +109,7 @@ func New(c Config) *Drive {
 	}
 	d.Unit = spc.NewUnit(spc.Config{
 		Identity: c.Identity, DeviceType: 0x01, Standard: 0x0520, VPD: d.vpdPages(),
-		Commands: d.commands(), Mode: d.modeConfig(), Log: d.logPages(),
+		Commands: d.commands(), Words: cdbWords, Mode: d.modeConfig(), Log: d.logPages(),
 		Prepare: d.prepare, Arrival: d.arrival, Reset: d.reset, Sessions: d.sessions,
 		Logger: c.Log,
 	})
