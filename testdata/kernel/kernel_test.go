@@ -44,6 +44,7 @@ var scenarios = []scenario{
 	{name: "diskfull", diskMiB: 1024, proves: "F.114; 3.14, 3.34"},
 	{name: "adopt", diskMiB: 1024, proves: "F.139; 3.7, 3.12, 3.22, 3.23"},
 	{name: "eom", diskMiB: 1024, proves: "F.86 to F.89"},
+	{name: "conform", diskMiB: 2048, proves: "F.2 to F.4 through sg"},
 	{name: "crashes", diskMiB: 2048, long: true, proves: "F.116, F.139"},
 	{name: "netdrop", diskMiB: 1024, long: true, proves: "F.152"},
 }
