@@ -5,7 +5,7 @@
 // checklist's nexuses A and B. It prints one line for each item in the Test
 // Anything Protocol.
 //
-//	conform LOADER TAPE-A CHANGER-A TAPE-B CHANGER-B
+//	conform LOADER TAPE-A CHANGER-A TAPE-B CHANGER-B [ITEM...]
 package main
 
 import (
@@ -13,23 +13,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"virtualloader/driver/conformance"
 	"virtualloader/loader/control"
 )
 
 func main() {
-	if len(os.Args) != 6 {
-		fmt.Fprintln(os.Stderr, "usage: conform LOADER TAPE-A CHANGER-A TAPE-B CHANGER-B")
+	if len(os.Args) < 6 {
+		fmt.Fprintln(os.Stderr, "usage: conform LOADER TAPE-A CHANGER-A TAPE-B CHANGER-B [ITEM...]")
 		os.Exit(2)
 	}
-	if err := play(os.Args[1], os.Args[2:]); err != nil {
+	if err := play(os.Args[1], os.Args[2:6], os.Args[6:]); err != nil {
 		fmt.Fprintln(os.Stderr, "conform:", err)
 		os.Exit(1)
 	}
 }
 
-func play(loader string, nodes []string) error {
+// play plays the items with the given numbers, or all.
+func play(loader string, nodes, numbers []string) error {
 	s := &stage{ctx: context.Background(), client: control.NewClient(control.DefaultPath()), loader: loader, devices: map[string][2]*os.File{}}
 	defer s.client.Close()
 	for i, nexus := range []string{"A", "B"} {
@@ -51,6 +53,9 @@ func play(loader string, nodes []string) error {
 	}
 	failed := 0
 	for i, item := range conformance.Items() {
+		if len(numbers) > 0 && !slices.Contains(numbers, item.Number) {
+			continue
+		}
 		err := s.refresh()
 		if err == nil {
 			err = conformance.Run(s, item)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"virtualloader/driver/conformance"
 	"virtualloader/driver/scsi"
 )
@@ -101,7 +103,19 @@ func reset(device *os.File) error {
 	return ioctl(device, sgSCSIReset, unsafe.Pointer(&what))
 }
 
+// ioctl runs with all signals held back: sg restarts an SG_IO that a signal met,
+// and the command would be executed twice. Go's runtime sends itself signals.
 func ioctl(f *os.File, request uintptr, argument unsafe.Pointer) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
+		return err
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(argument)); errno != 0 {
 		return errno
 	}

@@ -111,7 +111,7 @@ func (s *stage) refresh() error {
 			return fmt.Errorf("reset LUN %d: %w", lun, err)
 		}
 	}
-	const registerKey, clearKey, closeStation = "5F060000000000001800", "5F030000000000001800", "1B0000100100"
+	const registerKey, clearKey, closeStation, clearCounters = "5F060000000000001800", "5F030000000000001800", "1B0000100100", "4C020000000000000000"
 	key := func(own, action byte) []byte {
 		list := make([]byte, 24)
 		list[7], list[15] = own, action
@@ -121,7 +121,7 @@ func (s *stage) refresh() error {
 		lun int
 		cdb string
 		out []byte
-	}{{0, registerKey, key(0, 1)}, {0, clearKey, key(1, 0)}, {1, registerKey, key(0, 1)}, {1, clearKey, key(1, 0)}, {1, closeStation, nil}} {
+	}{{0, registerKey, key(0, 1)}, {0, clearKey, key(1, 0)}, {1, registerKey, key(0, 1)}, {1, clearKey, key(1, 0)}, {1, closeStation, nil}, {0, clearCounters, nil}} {
 		if err := s.must(c.lun, c.cdb, c.out); err != nil {
 			return err
 		}
