@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"virtualloader/driver/scsi"
@@ -53,6 +54,8 @@ type Unit struct {
 	log    *slog.Logger
 	inTurn Request // of the task that is executing; Immediate ones have their own
 
+	operation atomic.Pointer[operation] // that goes on after its status; nil: none
+
 	mu         sync.Mutex // guards what follows; taken alone, never while waiting
 	nexuses    map[scsi.Nexus]*nexus
 	clock      uint64 // counts uses, for the least recently used nexus
@@ -97,7 +100,7 @@ func (u *Unit) ReportLUNs(luns func() []scsi.LUN) {
 func (u *Unit) Submit(t *scsi.Task) (run func()) {
 	if rows := u.commands.Actions(scsi.Opcode(t.CDB[0])); len(rows) > 0 {
 		flags := rows[0].Flags
-		if flags&Immediate != 0 || flags&NeedsMedium != 0 && u.Detached() {
+		if flags&Immediate != 0 || flags&(NeedsMedium|Meanwhile) != 0 && u.occupied() {
 			return func() { u.immediate(t) }
 		}
 	}
@@ -105,15 +108,15 @@ func (u *Unit) Submit(t *scsi.Task) (run func()) {
 }
 
 // immediate executes t beside the task set. What it has to do with the medium
-// while an aborted task still holds the unit is refused.
+// while an operation, or a task that was aborted, still holds it is refused.
 func (u *Unit) immediate(t *scsi.Task) {
 	r := &Request{Task: t, unit: u}
 	err := u.admit(r)
 	if err == nil {
-		if r.command.Flags&Immediate != 0 {
+		if r.command.Flags&(Immediate|Meanwhile) != 0 {
 			err = r.command.Do(r)
 		} else {
-			err = scsi.Unready(scsi.OperationInProgressNotReady)
+			err = u.notReady()
 		}
 	}
 	t.Done(u.outcome(r, err))
