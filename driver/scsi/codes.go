@@ -17,6 +17,7 @@ const (
 	OperationInProgress                  AdditionalSense = 0x0016
 	EraseOperationInProgress             AdditionalSense = 0x0018
 	BecomingReady                        AdditionalSense = 0x0401
+	FormatInProgress                     AdditionalSense = 0x0404
 	OperationInProgressNotReady          AdditionalSense = 0x0407
 	WriteError                           AdditionalSense = 0x0C00
 	InvalidFieldInCommandInformationUnit AdditionalSense = 0x0E03
@@ -42,6 +43,7 @@ const (
 	ReservationsPreempted                AdditionalSense = 0x2A03
 	ReservationsReleased                 AdditionalSense = 0x2A04
 	RegistrationsPreempted               AdditionalSense = 0x2A05
+	CommandSequenceError                 AdditionalSense = 0x2C00
 	CommandsClearedByAnotherInitiator    AdditionalSense = 0x2F00
 	IncompatibleMedium                   AdditionalSense = 0x3000
 	CleaningCartridgeInstalled           AdditionalSense = 0x3003
@@ -72,6 +74,7 @@ var additionalSenseText = map[AdditionalSense]string{
 	OperationInProgress:                  "operation in progress",
 	EraseOperationInProgress:             "erase operation in progress",
 	BecomingReady:                        "logical unit is in process of becoming ready",
+	FormatInProgress:                     "logical unit not ready, format in progress",
 	OperationInProgressNotReady:          "logical unit not ready, operation in progress",
 	WriteError:                           "write error",
 	InvalidFieldInCommandInformationUnit: "invalid field in command information unit",
@@ -97,6 +100,7 @@ var additionalSenseText = map[AdditionalSense]string{
 	ReservationsPreempted:                "reservations preempted",
 	ReservationsReleased:                 "reservations released",
 	RegistrationsPreempted:               "registrations preempted",
+	CommandSequenceError:                 "command sequence error",
 	CommandsClearedByAnotherInitiator:    "commands cleared by another initiator",
 	IncompatibleMedium:                   "incompatible medium installed",
 	CleaningCartridgeInstalled:           "cleaning cartridge installed",
@@ -192,5 +196,7 @@ const (
 	InitializeElementStatusWithRange Opcode = 0x37
 	MoveMedium                       Opcode = 0xA5
 	ExchangeMedium                   Opcode = 0xA6
+	RequestVolumeElementAddress      Opcode = 0xB5
+	SendVolumeTag                    Opcode = 0xB6
 	ReadElementStatus                Opcode = 0xB8
 )

@@ -78,6 +78,7 @@ type cartridge struct {
 	earlyWarning bool // a write of this load met early warning
 	nearlyFull   bool // the host was told
 	overwrite    overwrite
+	overdue      *scsi.Sense // what a command with IMMED still has to say
 }
 
 type state uint8
@@ -109,7 +110,7 @@ func New(c Config) *Drive {
 	}
 	d.Unit = spc.NewUnit(spc.Config{
 		Identity: c.Identity, DeviceType: 0x01, Standard: 0x0520, VPD: d.vpdPages(),
-		Commands: d.commands(), Mode: d.modeConfig(), Log: d.logPages(),
+		Commands: d.withImmediate(d.commands()), Words: cdbWords, Mode: d.modeConfig(), Log: d.logPages(),
 		Prepare: d.prepare, Arrival: d.arrival, Reset: d.reset, Sessions: d.sessions,
 		Logger: c.Log,
 	})

@@ -19,6 +19,9 @@ func (d *Drive) prepare(r *spc.Request) error {
 		if err := d.readiness(c.Opcode); err != nil {
 			return err
 		}
+		if err := d.tellOverdue(c.Opcode); err != nil {
+			return err
+		}
 	}
 	if c.Flags&spc.ChangesMedium == 0 {
 		return nil

@@ -29,6 +29,7 @@ type served struct {
 	drive   *ssc.Drive
 	changer *smc.Changer
 	volume  *space.Volume
+	trace   *tracer
 }
 
 func (l *served) online() bool { return l.reason == "" }
@@ -85,7 +86,7 @@ func (s *Service) bringUp(entry slotmap.LoaderEntry) (_ *served, err error) {
 	return l, s.iscsi.Add(s.target(l))
 }
 
-// makeUnits makes the loader's two logical units.
+// makeUnits makes the loader's two logical units and the target device of both.
 func (l *served) makeUnits(s *Service) {
 	identity, profile := l.library.Identity(), spc.Profiles()[0]
 	drive := profile.Tape.With(identity.DriveSerial, identity.DriveNAA, l.entry.IQN)
@@ -93,15 +94,17 @@ func (l *served) makeUnits(s *Service) {
 	log := s.log.With("loader", l.entry.Name)
 	l.drive = ssc.New(ssc.Config{Identity: drive, Host: host{l.library, l.volume}, Log: log})
 	l.changer = smc.New(smc.Config{Identity: changer, DriveIdentity: drive, Library: l.library, Log: log})
+	l.trace = newTracer(target.New(l.drive, l.changer))
 }
 
 func (l *served) closeUnits() error {
+	l.trace.close()
 	l.changer.Close()
 	return l.drive.Close()
 }
 
 func (s *Service) target(l *served) iscsi.Target {
-	t := iscsi.Target{Name: l.entry.IQN, Alias: l.entry.Name, Device: door{target.New(l.drive, l.changer), s.journal.publish, l.entry.Name}}
+	t := iscsi.Target{Name: l.entry.IQN, Alias: l.entry.Name, Device: door{l.trace.router, s.journal.publish, l.entry.Name}}
 	if l.entry.Auth != control.AuthNone {
 		t.Auth = iscsi.Auth{Name: l.entry.CHAPName, Secret: l.entry.CHAPSecret}
 	}
