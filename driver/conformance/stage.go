@@ -95,7 +95,7 @@ var sixteenObjects = func() (script string) {
 // Items returns the whole checklist as far as it is written down here.
 func Items() []Item {
 	var all []Item
-	for _, part := range [][]Item{commonItems, moreItems, driveItems, changerItems} {
+	for _, part := range [][]Item{commonItems, moreItems, driveItems, mediaItems, changerItems} {
 		all = append(all, part...)
 	}
 	return all

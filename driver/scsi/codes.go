@@ -165,6 +165,7 @@ const (
 	Read6                Opcode = 0x08
 	Write6               Opcode = 0x0A
 	SetCapacity          Opcode = 0x0B
+	ReadReverse6         Opcode = 0x0F
 	WriteFilemarks6      Opcode = 0x10
 	Space6               Opcode = 0x11
 	Verify6              Opcode = 0x13

@@ -23,6 +23,7 @@ func (d *Drive) commands() []spc.Command {
 			Check: d.checkWrite, Do: d.doing(writing, d.write6)},
 		{Opcode: scsi.SetCapacity, Name: "SET CAPACITY", Usage: []byte{0, 0x01, 0, ff, ff, 0}, Flags: change | needsSpace,
 			Check: checkCapacity, Do: d.doing(formatting, d.setCapacity)},
+		{Opcode: scsi.ReadReverse6, Name: "READ REVERSE(6)", Usage: []byte{0, 0x07, ff, ff, ff, 0}, Flags: medium, Check: d.checkRead, Do: d.doing(reading, d.readReverse)},
 		{Opcode: scsi.WriteFilemarks6, Name: "WRITE FILEMARKS(6)", Usage: []byte{0, 0x01, ff, ff, ff, 0}, Flags: medium, Do: d.doing(writing, d.writeFilemarks)},
 		{Opcode: scsi.Space6, Name: "SPACE(6)", Usage: []byte{0, 0x0f, ff, ff, ff, 0}, Flags: medium, Check: checkSpace, Do: d.doing(positioning, d.space)},
 		{Opcode: scsi.Verify6, Name: "VERIFY(6)", Usage: []byte{0, 0x2f, ff, ff, ff, 0}, Flags: medium, Check: d.checkVerify, Do: d.doing(reading, d.verify)},

@@ -282,6 +282,8 @@ func (s *stage) step() string {
 		got, err := s.im.SpaceSequentialFilemarks(int64(n))
 		s.moved("SpaceSequentialFilemarks", n, got, err, want, wantErr)
 		return "space rows"
+	case k < 77:
+		return s.readReverse()
 	case k < 80:
 		return s.read()
 	case k < 83:
@@ -363,6 +365,34 @@ func (s *stage) read() string {
 		s.t.Fatalf("ReadBlock of object %d: %d bytes of %d", s.m.p-1, n, len(o))
 	}
 	return "read"
+}
+
+func (s *stage) readReverse() string {
+	for range 1 + s.rnd.Intn(5) {
+		p := s.buf[:s.rnd.Intn(80000)]
+		o, peekErr := s.im.Previous()
+		n, err := s.im.ReadBlockReverse(p)
+		if s.m.p == 0 {
+			s.is(err, ErrBeginningOfTape)
+			s.is(peekErr, ErrBeginningOfTape)
+			return "read reverse at the beginning"
+		}
+		must(s.t, peekErr)
+		s.m.p--
+		want := s.m.objects[s.m.p]
+		if o.Filemark != (want == nil) || o.Length != len(want) {
+			s.t.Fatalf("Previous of object %d: %+v", s.m.p, o)
+		}
+		if want == nil {
+			s.is(err, ErrFilemark)
+			continue
+		}
+		must(s.t, err)
+		if n != len(want) || !bytes.Equal(p[:min(n, len(p))], want[:min(n, len(p))]) {
+			s.t.Fatalf("ReadBlockReverse of object %d: %d bytes of %d", s.m.p, n, len(want))
+		}
+	}
+	return "read reverse"
 }
 
 func (s *stage) is(err, want error) {
