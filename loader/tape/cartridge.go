@@ -94,7 +94,7 @@ func orExists(err error) error {
 }
 
 func newHeader(s Spec) header {
-	h := header{barcode: s.Barcode, medium: s.Medium, created: time.Now().UTC()}
+	h := header{version: plainVersion, barcode: s.Barcode, medium: s.Medium, created: time.Now().UTC()}
 	rand.Read(h.id[:]) // never fails
 	rand.Read(h.serial[:])
 	h.state = state{capacity: s.CapacityBytes, earlyWarning: s.EarlyWarningBytes, generation: 1}

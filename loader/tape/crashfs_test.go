@@ -321,6 +321,8 @@ type story struct {
 	states [][]object // what the tape was since the last Sync, that included
 	sure   int        // objects of states[0] that must be there
 	m      model
+
+	storing bool // blocks are stored compressed and encrypted, now and then
 }
 
 func clone(list []object) []object { return append([]object(nil), list...) }
@@ -343,7 +345,7 @@ func (s *story) run(rnd *rand.Rand, steps int) error {
 	if s.c, err = CreateOn(s.fs, dir, Spec{Barcode: barcode, CapacityBytes: 1 << 30}); err != nil {
 		return err
 	}
-	if s.im, err = s.c.Load(); err != nil {
+	if s.im, err = s.load(rnd); err != nil {
 		return err
 	}
 	var views []*View
@@ -355,13 +357,28 @@ func (s *story) run(rnd *rand.Rand, steps int) error {
 	return s.im.Close()
 }
 
+// load loads the tape, with a way of storing that is another each time.
+func (s *story) load(rnd *rand.Rand) (*Image, error) {
+	im, err := s.c.Load()
+	if err != nil || !s.storing {
+		return im, err
+	}
+	im.SetCompression(rnd.Intn(2) == 0)
+	if rnd.Intn(2) == 0 {
+		err = im.SetEncryption(testEncryption(1))
+	}
+	return im, err
+}
+
 func (s *story) step(rnd *rand.Rand, views *[]*View) error {
 	switch k := rnd.Intn(20); {
 	case k < 7:
 		s.dropped()
 		for range 1 + rnd.Intn(4) {
 			b := make([]byte, []int{10, 100, 700}[rnd.Intn(3)])
-			rnd.Read(b)
+			if !s.storing || rnd.Intn(2) == 0 {
+				rnd.Read(b)
+			}
 			s.m.write(b)
 			s.saw()
 			if err := s.im.WriteBlock(b); err != nil {
@@ -395,7 +412,7 @@ func (s *story) step(rnd *rand.Rand, views *[]*View) error {
 		}
 		s.synced()
 		var err error
-		s.im, err = s.c.Load()
+		s.im, err = s.load(rnd)
 		s.m.p = 0
 		return err
 	case k < 19 && len(*views) == 0:
@@ -471,10 +488,10 @@ func TestCrashAtEveryFileOperation(t *testing.T) {
 		if seed%2 == 0 {
 			shortRegions(t)
 		}
-		whole := &story{fs: newCrashFS()}
+		whole := &story{fs: newCrashFS(), storing: seed%3 > 0}
 		must(t, whole.run(rand.New(rand.NewSource(seed)), 60))
 		for limit := 1; limit < whole.fs.ops; limit++ {
-			s := &story{fs: newCrashFS()}
+			s := &story{fs: newCrashFS(), storing: seed%3 > 0}
 			s.fs.limit = limit
 			if err := s.run(rand.New(rand.NewSource(seed)), 60); !errors.Is(err, errCrash) {
 				t.Fatalf("story %d, operation %d: %v", seed, limit, err)
@@ -521,6 +538,7 @@ func (s *story) found(t *testing.T, after *crashFS, seed int64, limit int, varia
 	if err != nil {
 		t.Fatalf("story %d, operation %d, variant %d: view: %v", seed, limit, variant, err)
 	}
+	must(t, v.SetDecryption(DecryptMixed, &testKey))
 	seen, err := contents(v)
 	must(t, err)
 	must(t, v.Close())
@@ -528,6 +546,7 @@ func (s *story) found(t *testing.T, after *crashFS, seed int64, limit int, varia
 	if err != nil {
 		t.Fatalf("story %d, operation %d, variant %d: load: %v", seed, limit, variant, err)
 	}
+	must(t, im.SetDecryption(DecryptMixed, &testKey))
 	got, err := contents(im)
 	if err != nil || !s.allowed(got) {
 		t.Fatalf("story %d, operation %d, variant %d: %d objects, %v; must have %d, %d states", seed, limit, variant, len(got), err, s.sure, len(s.states))
@@ -545,6 +564,7 @@ func (s *story) found(t *testing.T, after *crashFS, seed int64, limit int, varia
 	}
 	im, err = c.Load()
 	must(t, err)
+	must(t, im.SetDecryption(DecryptMixed, &testKey))
 	same(t, im, got)
 	must(t, im.Close())
 	left, _ := after.Names("/tapes")

@@ -44,6 +44,15 @@ var (
 	ErrDiskFull = errors.New("the disk is full: free some space")
 	// ErrAttribute: the attribute value is too long to be kept.
 	ErrAttribute = errors.New("an attribute has at most 65535 bytes")
+	// ErrNoKey: the block is encrypted and no key is set. The position stays.
+	ErrNoKey = errors.New("the block is encrypted and there is no key: set the key it was written with")
+	// ErrWrongKey: the block is encrypted with another key, or its
+	// authenticated data were changed. The position stays.
+	ErrWrongKey = errors.New("the block is encrypted with another key")
+	// ErrNotEncrypted: the block is plain where only encrypted ones may be read.
+	ErrNotEncrypted = errors.New("the block is not encrypted, and only encrypted blocks may be read")
+	// ErrKeyData: the key-associated data are too long.
+	ErrKeyData = errors.New("key-associated data have at most 32 unauthenticated and 12 authenticated bytes")
 	// ErrClosed: the image or view was closed.
 	ErrClosed = errors.New("the tape is closed")
 	// ErrIndexLost: the index is gone or unreadable from its first bytes on, so

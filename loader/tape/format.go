@@ -9,10 +9,13 @@ import (
 	"time"
 )
 
-// The numbers of format version 1; doc.go draws them.
+// The numbers of the format; doc.go draws them.
 const (
-	magic         = "VLTAPE\r\n"
-	formatVersion = 1
+	magic = "VLTAPE\r\n"
+
+	plainVersion  = 1 // every block is stored as it was written
+	formatVersion = 2 // blocks may be stored compressed or encrypted
+	versionOffset = len(magic)
 
 	superBytes       = 16
 	chunkHeaderBytes = 16
@@ -53,14 +56,22 @@ func (t chunkType) String() string {
 	return fmt.Sprintf("chunk type %d", uint8(t))
 }
 
-// kind is what the objects of a run are. Other values are free for blocks
-// that are stored transformed.
+// kind is what the objects of a run are: filemarks, or blocks with bits that say
+// how they are stored.
 type kind uint8
 
 const (
-	blockKind    kind = 1
-	filemarkKind kind = 2
+	blockKind     kind = 1
+	filemarkKind  kind = 2
+	compressedBit kind = 4
+	encryptedBit  kind = 8
 )
+
+// block says whether the objects are blocks, however they are stored.
+func (k kind) block() bool { return k&^(compressedBit|encryptedBit) == blockKind }
+
+// plain says whether the objects are stored as they were written.
+func (k kind) plain() bool { return k <= filemarkKind }
 
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -118,6 +129,7 @@ func parseChunk(b []byte, id logID, pos int64) (t chunkType, body []byte, n int6
 
 // header is what never changes in an index file.
 type header struct {
+	version uint32
 	id      logID
 	serial  [16]byte
 	barcode string
@@ -129,7 +141,7 @@ type header struct {
 func (h *header) append(b []byte) []byte {
 	start := len(b)
 	b = append(b, magic...)
-	b = le.AppendUint32(b, formatVersion)
+	b = le.AppendUint32(b, h.version)
 	b = le.AppendUint32(b, 0)
 	b = appendChunk(b, logID{}, superBytes, headerChunk, func(b []byte) []byte {
 		body := len(b)
@@ -153,11 +165,12 @@ func parseHeader(b []byte) (h header, err error) {
 	if len(b) < logStart || string(b[:8]) != magic {
 		return h, fmt.Errorf("the index has no header: %w (%w)", ErrDamaged, ErrIndexLost)
 	}
-	if v := le.Uint32(b[8:]); v != formatVersion {
-		if v > formatVersion && v < 1<<16 {
-			return h, fmt.Errorf("format version %d: %w", v, ErrFormat)
-		}
-		return h, fmt.Errorf("format version %d: %w (%w)", v, ErrDamaged, ErrIndexLost)
+	h.version = le.Uint32(b[versionOffset:])
+	switch {
+	case h.version > formatVersion && h.version < 1<<16:
+		return h, fmt.Errorf("format version %d: %w", h.version, ErrFormat)
+	case h.version < plainVersion || h.version > formatVersion:
+		return h, fmt.Errorf("format version %d: %w (%w)", h.version, ErrDamaged, ErrIndexLost)
 	}
 	t, body, _, err := parseChunk(b[superBytes:logStart], logID{}, superBytes)
 	if err != nil || t != headerChunk || len(body) != headerBodyBytes {

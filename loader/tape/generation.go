@@ -195,7 +195,7 @@ func (l *tapeLog) begin(f File, at mark) error {
 	var b []byte
 	if at.object == 0 {
 		attrs := l.attributes()
-		l.head.id = newHeader(Spec{}).id
+		l.head.id, l.head.version = newHeader(Spec{}).id, plainVersion
 		l.reset()
 		for _, a := range attrs {
 			b = appendChunk(b, l.head.id, l.end+int64(len(b)), attributeChunk, func(b []byte) []byte { return appendAttribute(b, a, false) })

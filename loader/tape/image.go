@@ -36,6 +36,10 @@ type Image struct {
 	flushedTo int64 // payload bytes at the last flush
 	back      writeBack
 	batch     []byte
+
+	compress       bool
+	sealer         *sealer // nil: blocks are not encrypted
+	packed, sealed []byte  // what they make of a block
 }
 
 // acquire opens and locks the index, finishing an interrupted switch of
@@ -334,6 +338,7 @@ func (im *Image) Close() error {
 	}
 	err := im.park()
 	im.back.stop()
+	im.sealer, im.opener = nil, opener{}
 	c := im.c
 	c.mu.Lock()
 	err = errors.Join(err, closeAll(im.payload, im.index))

@@ -51,6 +51,9 @@ func (im *Image) WriteBlock(p []byte) error {
 	if err := im.writable(); err != nil {
 		return err
 	}
+	if im.storing() {
+		return im.writeStored(p)
+	}
 	if im.p.used()+int64(len(p))+ObjectBytes > im.log.state.capacity {
 		return ErrEndOfMedium
 	}
@@ -63,6 +66,8 @@ func (im *Image) WriteBlock(p []byte) error {
 		return im.fail("write", err)
 	}
 	im.log.tail.addBlock(len(p), checksum(p))
+	im.traffic.Written += int64(len(p))
+	im.traffic.WrittenStored += int64(len(p))
 	return im.wrote()
 }
 
@@ -77,6 +82,9 @@ func (im *Image) WriteBlocks(p []byte, blockLength int) (n int, err error) {
 		return 0, err
 	}
 	want := len(p) / blockLength
+	if im.storing() {
+		return im.writeEachStored(p, blockLength)
+	}
 	room := (im.log.state.capacity - im.p.used()) / int64(blockLength+ObjectBytes)
 	fit := int(min(int64(want), max(room, 0)))
 	for n < fit {
@@ -103,6 +111,8 @@ func (im *Image) writeBatch(p []byte, blockLength int) (int, error) {
 	for i := range n {
 		im.log.tail.addBlock(blockLength, checksum(p[i*blockLength:(i+1)*blockLength]))
 	}
+	im.traffic.Written += int64(n * blockLength)
+	im.traffic.WrittenStored += int64(n * blockLength)
 	warning := im.wrote()
 	if err != nil {
 		return n, im.fail("write", err)
