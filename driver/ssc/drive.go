@@ -41,8 +41,11 @@ type Config struct {
 	// DataTransferElement is the drive's element address in its changer, for
 	// VPD page B4h; 0 means 0100h.
 	DataTransferElement uint16
-	Host                Host         // nil: a disk without end and nobody to tell
-	Log                 *slog.Logger // nil: discard
+	Host                Host // nil: a disk without end and nobody to tell
+	// Compression lets hosts have blocks stored compressed (mode page 0Fh, DCE).
+	// Without it the payload is always plain, whatever DCE says.
+	Compression bool
+	Log         *slog.Logger // nil: discard
 }
 
 // ErrOccupied is what loading into a drive that holds a cartridge gives.
@@ -55,6 +58,8 @@ type Drive struct {
 	host    Host
 	log     *slog.Logger
 	element uint16
+
+	compression bool
 
 	cartridge          // in the unit's turn only
 	settings           // likewise
@@ -74,10 +79,10 @@ type cartridge struct {
 	protected bool
 
 	dirty        bool // written since the last sync
-	appending    bool // the last command wrote, and live.usedBytes is what it left
 	earlyWarning bool // a write of this load met early warning
 	nearlyFull   bool // the host was told
 	overwrite    overwrite
+	traffic      tape.Traffic // as far as it was accounted for
 }
 
 type state uint8
@@ -97,7 +102,7 @@ type settings struct {
 
 // New returns an empty drive.
 func New(c Config) *Drive {
-	d := &Drive{host: c.Host, log: c.Log, element: c.DataTransferElement}
+	d := &Drive{host: c.Host, log: c.Log, element: c.DataTransferElement, compression: c.Compression}
 	if d.host == nil {
 		d.host = endless{}
 	}

@@ -41,8 +41,8 @@ func errorCounters(bytes int64) []spc.LogParameter {
 func (d *Drive) logSequentialAccess() []spc.LogParameter {
 	read, wrote := uint64(d.live.bytesRead.Load()), uint64(d.live.bytesWritten.Load())
 	return []spc.LogParameter{
-		spc.LogNumber(0, 8, wrote), spc.LogNumber(1, 8, wrote),
-		spc.LogNumber(2, 8, read), spc.LogNumber(3, 8, read),
+		spc.LogNumber(0, 8, wrote), spc.LogNumber(1, 8, uint64(d.live.storedWritten.Load())),
+		spc.LogNumber(2, 8, uint64(d.live.storedRead.Load())), spc.LogNumber(3, 8, read),
 		spc.LogNumber(0x0100, 8, 0), // cleaning required
 	}
 }
@@ -105,7 +105,7 @@ func (d *Drive) logVolumeStatistics() []spc.LogParameter {
 	}
 	p = append(p, number(0x07, 8, read/mega), number(0x08, 4, 0), number(0x09, 4, 0), number(0x0C, 4, 0), number(0x0D, 4, 0),
 		number(0x0E, 4, wrote/mega), number(0x0F, 4, read/mega), number(0x10, 8, wrote/mega), number(0x11, 8, read/mega),
-		number(0x12, 2, 100), number(0x13, 2, 100), number(0x14, 8, 0), number(0x15, 8, 0),
+		number(0x12, 2, ratio(int64(wrote), d.live.loadStoredWritten.Load())), number(0x13, 2, ratio(int64(read), d.live.loadStoredRead.Load())), number(0x14, 8, 0), number(0x15, 8, 0),
 		number(0x16, 8, uint64(v.info.CapacityBytes/mega)), number(0x17, 8, uint64(v.used/mega)),
 		spc.LogParameter{Code: 0x40, Control: spc.LogASCII, Value: spc.Pad(v.info.Serial, 32)},
 		number(0x80, 1, flag(v.info.WriteProtected)), number(0x81, 1, flag(v.info.Medium == tape.WORM)),
@@ -122,17 +122,6 @@ func flag(b bool) uint64 {
 		return 1
 	}
 	return 0
-}
-
-// logCompression: nothing is compressed, so all ratios are 100 %.
-func (d *Drive) logCompression() []spc.LogParameter {
-	p := []spc.LogParameter{spc.LogNumber(0, 2, 100), spc.LogNumber(1, 2, 100)}
-	read, wrote := d.live.bytesRead.Load(), d.live.bytesWritten.Load()
-	for i, bytes := range []int64{read, read, wrote, wrote} { // to server, from medium, from server, to medium
-		code := uint16(2 + 2*i)
-		p = append(p, spc.LogNumber(code, 4, uint64(bytes/mega)), spc.LogNumber(code+1, 4, uint64(bytes%mega)))
-	}
-	return p
 }
 
 // logCapacity is page 31h, in MiB.

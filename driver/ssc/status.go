@@ -37,6 +37,10 @@ type live struct {
 	bytesRead            atomic.Int64 // to hosts, since the drive was made
 	bytesWritten         atomic.Int64
 	loadRead, loadWrites atomic.Int64 // of this load
+
+	// The same in the payload file, where blocks may be compressed.
+	storedRead, storedWritten         atomic.Int64
+	loadStoredRead, loadStoredWritten atomic.Int64
 }
 
 // mounted is what changes rarely about a cartridge.
@@ -50,6 +54,8 @@ type mounted struct {
 func (l *live) newLoad() {
 	l.loadRead.Store(0)
 	l.loadWrites.Store(0)
+	l.loadStoredRead.Store(0)
+	l.loadStoredWritten.Store(0)
 }
 
 // publish makes all of the cartridge's state visible and the drive idle.
@@ -82,7 +88,6 @@ func (d *Drive) publishPosition() {
 func (d *Drive) doing(what activity, do func(*spc.Request) error) func(*spc.Request) error {
 	return func(r *spc.Request) error {
 		d.live.activity.Store(uint32(what))
-		d.appending = d.appending && what == writing
 		err := do(r)
 		if d.image != nil {
 			d.publishPosition()
