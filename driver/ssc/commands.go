@@ -46,6 +46,8 @@ func (d *Drive) commands() []spc.Command {
 		{Opcode: scsi.Locate16, Name: "LOCATE(16)", Usage: []byte{0, 0x1b, 0, ff, ff, ff, ff, ff, ff, ff, ff, ff, 0, 0, 0, 0}, Flags: medium,
 			Check: checkLocate, Do: d.doing(positioning, d.locate)},
 		{Opcode: scsi.Erase16, Name: "ERASE(16)", Usage: []byte{0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, Flags: change, Do: d.doing(erasing, d.erase)},
+		{Opcode: scsi.SecurityProtocolIn, Name: "SECURITY PROTOCOL IN", Usage: []byte{0, ff, ff, ff, 0x80, 0, ff, ff, ff, ff, 0, 0}, Do: d.securityIn},
+		{Opcode: scsi.SecurityProtocolOut, Name: "SECURITY PROTOCOL OUT", Usage: []byte{0, ff, ff, ff, 0x80, 0, ff, ff, ff, ff, 0, 0}, Do: d.securityOut},
 		{Opcode: scsi.ServiceActionIn12, Action: 0x01, HasAction: true, Name: "READ MEDIA SERIAL NUMBER",
 			Usage: []byte{0, 0, 0, 0, 0, 0, ff, ff, ff, ff, 0, 0}, Flags: medium, Do: d.readMediaSerial},
 	}

@@ -63,6 +63,7 @@ type Drive struct {
 
 	cartridge          // in the unit's turn only
 	settings           // likewise
+	keys      keyring  // likewise
 	live      live     // published for everybody
 	idle      idleness // rewinds a forgotten tape
 	wg        sync.WaitGroup
@@ -155,6 +156,7 @@ func (d *Drive) arrival() []scsi.AdditionalSense {
 func (d *Drive) reset() {
 	d.settings = settings{}
 	d.overwrite = overwrite{}
+	d.clearKeys(everyKey)
 }
 
 // Load puts a loaded image into the drive, rewound, and tells every nexus. The
@@ -185,6 +187,7 @@ func (d *Drive) insert(ctx context.Context, c cartridge) error {
 			c.medium, c.protected = info.Medium, info.WriteProtected
 		}
 		d.cartridge = c
+		d.keys.applied = nil
 		d.live.newLoad()
 		d.raiseForCartridge()
 		d.publish()
@@ -231,6 +234,7 @@ func (d *Drive) eject() error {
 			d.log.Error("the unloaded tape was not closed cleanly; its data is safe", "barcode", d.barcode, "error", err)
 		}
 	}
+	d.clearKeys(onDemand)
 	d.cartridge = cartridge{}
 	d.ClearAlerts()
 	return nil
@@ -245,6 +249,7 @@ func (d *Drive) Close() error {
 	d.idle.stop(&d.wg)
 	d.Unit.Close()
 	d.wg.Wait()
+	d.clearKeys(everyKey)
 	if d.image == nil {
 		return nil
 	}

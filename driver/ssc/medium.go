@@ -74,6 +74,7 @@ func (d *Drive) unthread(r *spc.Request) error {
 		}
 	}
 	d.state, d.overwrite = unloaded, overwrite{}
+	d.clearKeys(onDemand)
 	d.ClearAlerts()
 	barcode, earlyWarning := d.barcode, d.earlyWarning
 	r.After(func() { d.wg.Go(func() { d.host.Unloaded(barcode, earlyWarning) }) })

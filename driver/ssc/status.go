@@ -88,7 +88,13 @@ func (d *Drive) publishPosition() {
 func (d *Drive) doing(what activity, do func(*spc.Request) error) func(*spc.Request) error {
 	return func(r *spc.Request) error {
 		d.live.activity.Store(uint32(what))
-		err := do(r)
+		var err error
+		if what == reading || what == writing {
+			err = d.applyKeys(r.Nexus)
+		}
+		if err == nil {
+			err = do(r)
+		}
 		if d.image != nil {
 			d.publishPosition()
 		}
