@@ -140,6 +140,7 @@ func (a *app) tapeCat() *cobra.Command {
 		},
 	}
 	c.Flags().IntVar(&o.File, "file", -1, "only the file with this number: 0 is what stands before the first filemark")
+	c.Flags().IntVar(&o.Partition, "partition", 0, "the partition, 0 or 1")
 	c.Flags().StringVar(&keyFile, "key-file", "", "a file with the key of encrypted records: 32 bytes, or 64 hexadecimal digits")
 	return c
 }

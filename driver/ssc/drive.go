@@ -147,7 +147,7 @@ var raisedAlerts = spc.AlertSet(spc.AlertHardError, spc.AlertWriteFailure, spc.A
 // arrival: a nexus that comes for the first time learns of a tape at its
 // beginning; one that stands elsewhere is in use by somebody else.
 func (d *Drive) arrival() []scsi.AdditionalSense {
-	if m := d.live.mounted.Load(); m != nil && m.ready && d.live.object.Load() == 0 {
+	if m := d.live.mounted.Load(); m != nil && m.ready && d.live.object.Load() == 0 && d.live.partition.Load() == 0 {
 		return []scsi.AdditionalSense{scsi.MediumMayHaveChanged}
 	}
 	return nil
@@ -182,7 +182,7 @@ func (d *Drive) insert(ctx context.Context, c cartridge) error {
 			return
 		}
 		if c.image != nil {
-			c.image.Rewind()
+			rewindAll(c.image)
 			info := c.image.Info()
 			c.medium, c.protected = info.Medium, info.WriteProtected
 		}
@@ -310,14 +310,14 @@ func (d *Drive) sessions() {
 }
 
 func (d *Drive) rewindForgotten() {
-	if d.LoggedIn() > 0 || d.state != ready || d.image.Position().BeginningOfPartition {
+	if d.LoggedIn() > 0 || d.state != ready || d.atBeginning() == nil {
 		return
 	}
 	if err := d.flush(); err != nil {
 		d.log.Error("flush before rewinding a forgotten tape", "barcode", d.barcode, "error", err)
 		return
 	}
-	d.image.Rewind()
+	rewindAll(d.image)
 	d.publish()
 	d.PostAll(scsi.MediumMayHaveChanged)
 }

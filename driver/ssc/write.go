@@ -121,10 +121,10 @@ const nearlyFullPercent = 80
 // and stored bytes, tells the host in time, and reports the passing of the
 // programmable early-warning mark.
 func (d *Drive) watchCapacity(r *spc.Request, stored int64, objects int) error {
-	info := &d.live.mounted.Load().info
-	used := d.image.UsedBytes()
-	d.live.usedBytes.Store(used)
-	if !d.nearlyFull && used/nearlyFullPercent >= info.CapacityBytes/100 {
+	m, part := d.live.mounted.Load(), d.image.Partition()
+	info, used := &m.parts[part], d.image.UsedBytes()
+	d.live.usedBytes[part].Store(used)
+	if !d.nearlyFull && d.live.used(m)/nearlyFullPercent >= m.info.CapacityBytes/100 {
 		d.nearlyFull = true
 		barcode := d.barcode
 		r.After(func() { d.wg.Go(func() { d.host.NearlyFull(barcode) }) })

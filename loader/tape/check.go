@@ -34,12 +34,19 @@ const maxProblems = 1000
 
 // openForReading opens a cartridge's files without a lock, so that it works
 // beside the process that has it loaded.
-func openForReading(dir, barcode string) (c *Cartridge, index, payload File, err error) {
+func openForReading(dir, barcode string, partition int) (c *Cartridge, index, payload File, err error) {
 	b, err := Barcode(barcode)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c = &Cartridge{names: names{dir, b}, fs: OS()}
+	c = &Cartridge{names: names{dir: dir, barcode: b}, fs: OS()}
+	switch h, headErr := c.readHeader(); {
+	case partition == 0:
+	case partition != 1 || headErr == nil && !h.second():
+		return nil, nil, nil, fmt.Errorf("partition %d: %w", partition, ErrPartition)
+	default:
+		c = c.other()
+	}
 	index, payload, err = c.openFiles()
 	return c, index, payload, err
 }
@@ -51,7 +58,32 @@ func openForReading(dir, barcode string) (c *Cartridge, index, payload File, err
 // What is wrong with the tape stands in the report; an error means that it
 // could not be looked at.
 func Check(dir, barcode string, progress func(done, total int64)) (Report, error) {
-	c, index, payload, err := openForReading(dir, barcode)
+	r, err := checkPartition(dir, barcode, 0, progress)
+	if err != nil || r.Info.Partitions < maxPartitions {
+		return r, err
+	}
+	other, err := checkPartition(dir, barcode, 1, progress)
+	r.merge(other)
+	return r, err
+}
+
+// merge adds what was found in partition 1.
+func (r *Report) merge(other Report) {
+	r.Info.add(other.Info)
+	r.CheckedObjects += other.CheckedObjects
+	r.CheckedBytes += other.CheckedBytes
+	r.UnsyncedObjects += other.UnsyncedObjects
+	r.ExtraBytes += other.ExtraBytes
+	for _, p := range other.Problems {
+		r.Problems = append(r.Problems, Problem{p.Object, fmt.Errorf("partition 1: %w", p.Err)})
+	}
+	for _, c := range other.Changes {
+		r.Changes = append(r.Changes, "partition 1: "+c)
+	}
+}
+
+func checkPartition(dir, barcode string, partition int, progress func(done, total int64)) (Report, error) {
+	c, index, payload, err := openForReading(dir, barcode, partition)
 	if err != nil {
 		return Report{Barcode: barcode}, fmt.Errorf("check tape %s: %w", barcode, err)
 	}
@@ -162,15 +194,16 @@ func (r *Report) problem(object uint64, err error) {
 
 // CatOptions says which part Cat writes.
 type CatOptions struct {
-	File int             // file number, from 0: what lies between two filemarks; -1: everything
-	Key  *[KeyBytes]byte // opens encrypted blocks; nil: there is none
+	Partition int             // 0 or 1
+	File      int             // file number, from 0: what lies between two filemarks; -1: everything
+	Key       *[KeyBytes]byte // opens encrypted blocks; nil: there is none
 }
 
 // Cat writes the bytes that the host wrote, of one file of the tape or of all.
 // It stops at the first damaged block with ErrCorrupt and at the first encrypted
 // one that the key does not open with ErrNoKey or ErrWrongKey. ErrEndOfData: there is no such file.
 func Cat(w io.Writer, dir, barcode string, o CatOptions) error {
-	c, index, payload, err := openForReading(dir, barcode)
+	c, index, payload, err := openForReading(dir, barcode, o.Partition)
 	if err != nil {
 		return fmt.Errorf("read tape %s: %w", barcode, err)
 	}
@@ -224,7 +257,23 @@ func (c *Cartridge) cat(w io.Writer, index, payload File, o CatOptions) error {
 // Dump writes what the index says, for a person: header, state, attributes,
 // and every row of equal objects.
 func Dump(w io.Writer, dir, barcode string) error {
-	c, index, payload, err := openForReading(dir, barcode)
+	if err := dumpPartition(w, dir, barcode, 0); err != nil {
+		return err
+	}
+	b, err := Barcode(barcode)
+	if err != nil {
+		return err
+	}
+	c := &Cartridge{names: names{dir: dir, barcode: b}, fs: OS()}
+	if h, err := c.readHeader(); err != nil || !h.second() {
+		return err
+	}
+	fmt.Fprintf(w, "\npartition 1\n")
+	return dumpPartition(w, dir, barcode, 1)
+}
+
+func dumpPartition(w io.Writer, dir, barcode string, partition int) error {
+	c, index, payload, err := openForReading(dir, barcode, partition)
 	if err != nil {
 		return fmt.Errorf("dump tape %s: %w", barcode, err)
 	}

@@ -17,6 +17,13 @@
 // processes), a [View] is a reader that keeps showing what was there when it
 // was made.
 //
+// A cartridge formatted into two partitions has a second pair, ABC001L8.tape.p1
+// and ABC001L8.index.p1: partition 1, which is a tape of its own in every respect
+// but that partition 0 knows its size, counts loads and changes, and is protected
+// for both. A new division is made by a new generation of partition 0, before
+// which partition 1 was made or emptied; files of a partition 1 that partition 0
+// does not know of mean nothing.
+//
 // # The index file, format version 2
 //
 // All numbers are little-endian. The file is a log: chunks are only ever
@@ -44,7 +51,8 @@
 //	3 cut        mark 24 | time i64            objects from the mark on are gone
 //	4 state      capacity i64 | early warning i64 | generation u64 |
 //	             write count u64 | load count u64 | last written i64 |
-//	             flags u32 (1 protected, 2 retired files may exist) | zero u32
+//	             flags u32 (1 protected, 2 retired files may exist) |
+//	             capacity of partition 1 in MiB u32 (version 2)
 //	5 attribute  id u16 | format u8 | deleted u8 | length u32 | value
 //	6 directory  state 56 | end mark 24 | durable u64 | tail entry 40 |
 //	             entries u32, attributes u32 | entry 40 ... | attribute ...
@@ -66,7 +74,8 @@
 //
 // The version in the superblock is the lowest one that can tell everything the
 // file says: a tape of plain blocks has version 1. It becomes 2, in place, before
-// the first block that is stored otherwise is logged. A reader of version 2 takes
+// the first block that is stored otherwise is logged, and a tape of two partitions
+// has it. A reader of version 2 takes
 // version 1 as it is; images of every version there was stay readable.
 //
 // # Blocks that are not stored plain

@@ -56,21 +56,6 @@ const (
 	maxEnvelope   = envelopeBytes + MaxUnauthenticatedKAD + MaxAuthenticatedKAD + tagBytes
 )
 
-// SetEncryption says how blocks written from now on are encrypted; nil: not at
-// all. The key is kept in memory only, until the image is closed or another is
-// set. ErrKeyData when the key-associated data are too long.
-func (im *Image) SetEncryption(e *Encryption) error {
-	if e == nil {
-		im.sealer = nil
-		return nil
-	}
-	s, err := newSealer(e)
-	if err == nil {
-		im.sealer = s
-	}
-	return err
-}
-
 // SetDecryption says what may be read from now on, and with which key; it is not
 // looked at with DecryptOff. An image and a View begin with DecryptOff.
 func (r *reader) SetDecryption(mode DecryptMode, key *[KeyBytes]byte) error {

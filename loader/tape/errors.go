@@ -38,6 +38,8 @@ var (
 	ErrBarcode = errors.New("a barcode has 1 to 32 characters out of A-Z, 0-9, - and _")
 	// ErrCapacity: the capacity or early warning given makes no tape.
 	ErrCapacity = errors.New("the capacity must be at least 1 MB and the early warning not negative")
+	// ErrPartition: there is no such partition.
+	ErrPartition = errors.New("a tape has one partition or two, numbered 0 and 1")
 	// ErrBlockLength: a block has 1 byte to MaxBlock bytes.
 	ErrBlockLength = errors.New("a block has 1 to 8388608 bytes")
 	// ErrDiskFull: the file system under the tape has no room left.

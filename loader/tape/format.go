@@ -14,7 +14,7 @@ const (
 	magic = "VLTAPE\r\n"
 
 	plainVersion  = 1 // every block is stored as it was written
-	formatVersion = 2 // blocks may be stored compressed or encrypted
+	formatVersion = 2 // blocks may be stored compressed or encrypted, and there may be two partitions
 	versionOffset = len(magic)
 
 	superBytes       = 16
@@ -160,6 +160,10 @@ func (h *header) append(b []byte) []byte {
 	return b
 }
 
+// second says whether the cartridge has a partition 1. A change of that begins a
+// new index file, so that the header always knows.
+func (h *header) second() bool { return h.state.second > 0 }
+
 // parseHeader reads the first logStart bytes of an index file.
 func parseHeader(b []byte) (h header, err error) {
 	if len(b) < logStart || string(b[:8]) != magic {
@@ -194,7 +198,8 @@ type state struct {
 	loadCount    uint64
 	lastWritten  time.Time
 	protected    bool
-	retired      bool // files of retired generations may be there
+	retired      bool   // files of retired generations may be there
+	second       uint32 // capacity of partition 1 in MiB, 0: there is none
 }
 
 const (
@@ -217,7 +222,7 @@ func (s *state) append(b []byte) []byte {
 		flags |= retiredFlag
 	}
 	b = le.AppendUint32(b, flags)
-	return le.AppendUint32(b, 0)
+	return le.AppendUint32(b, s.second)
 }
 
 // parseState reads stateBytes bytes.
@@ -231,6 +236,7 @@ func parseState(b []byte) state {
 		lastWritten:  fromUnixNano(int64(le.Uint64(b[40:]))),
 		protected:    le.Uint32(b[48:])&protectedFlag != 0,
 		retired:      le.Uint32(b[48:])&retiredFlag != 0,
+		second:       le.Uint32(b[52:]),
 	}
 }
 

@@ -209,6 +209,9 @@ type stage struct {
 	buf   []byte
 
 	storing bool // compression and encryption go on and off
+
+	elsewhere model // of the partition in which the tape does not stand
+	divided   bool  // there is one
 }
 
 type heldView struct {
@@ -242,6 +245,12 @@ func (s *stage) load() {
 	must(s.t, s.im.SetDecryption(DecryptMixed, &testKey))
 }
 
+// change goes to the other partition.
+func (s *stage) change() {
+	must(s.t, s.im.SetPartition(1-s.im.Partition()))
+	s.m, s.elsewhere = s.elsewhere, s.m
+}
+
 // restore changes how blocks are stored from now on.
 func (s *stage) restore() string {
 	s.im.SetCompression(s.rnd.Intn(2) == 0)
@@ -257,6 +266,9 @@ func (s *stage) step() string {
 	switch k := s.rnd.Intn(100); {
 	case k < 4 && s.storing:
 		return s.restore()
+	case k < 8 && s.divided:
+		s.change()
+		return "change partition"
 	case k < 30:
 		for range 1 + s.rnd.Intn(20) {
 			b := s.block()
@@ -325,7 +337,7 @@ func (s *stage) step() string {
 		s.im.SpaceEndOfData()
 		return "end of data"
 	case k < 88:
-		v, err := s.c.View()
+		v, err := s.im.View()
 		must(s.t, err)
 		must(s.t, v.SetDecryption(DecryptMixed, &testKey))
 		n := int(v.Info().Objects)
@@ -342,8 +354,11 @@ func (s *stage) step() string {
 		return "park"
 	case k < 96:
 		must(s.t, s.im.Close())
+		if s.im.Partition() == 1 {
+			s.m, s.elsewhere = s.elsewhere, s.m
+		}
 		s.load()
-		s.m.p = 0
+		s.m.p, s.elsewhere.p = 0, 0
 		return "reload"
 	case k < 97:
 		s.m.objects = s.m.objects[:s.m.p:s.m.p]
@@ -464,11 +479,22 @@ func TestRandomOperationsAgainstModel(t *testing.T) {
 			}
 			s := &stage{t: t, rnd: rand.New(rand.NewSource(seed)), buf: make([]byte, 80000), storing: seed%3 > 0}
 			s.c, s.im, s.dir = newTape(t, Spec{})
+			if s.divided = seed%4 > 1; s.divided {
+				must(t, s.im.FormatPartitions(1<<39, 1<<39))
+			}
 			must(t, s.im.SetDecryption(DecryptMixed, &testKey))
 			for range 400 {
 				s.check(s.step())
 			}
+			if s.im.Partition() == 1 {
+				s.change()
+			}
 			same(t, s.im, s.m.objects)
+			if s.divided {
+				s.change()
+				same(t, s.im, s.m.objects)
+				s.change()
+			}
 			for _, h := range s.views {
 				same(t, h.v, h.want)
 				must(t, h.v.Close())
@@ -481,15 +507,22 @@ func TestRandomOperationsAgainstModel(t *testing.T) {
 			}
 			var plain bytes.Buffer
 			must(t, Cat(&plain, s.dir, s.c.Barcode(), CatOptions{File: -1, Key: &testKey}))
-			if !bytes.Equal(plain.Bytes(), s.m.payload()) {
+			if s.divided {
+				must(t, Cat(&plain, s.dir, s.c.Barcode(), CatOptions{File: -1, Key: &testKey, Partition: 1}))
+			}
+			if !bytes.Equal(plain.Bytes(), append(s.m.payload(), s.elsewhere.payload()...)) {
 				t.Fatal("Cat does not give back what was written, in order")
 			}
 			r, err := Check(s.dir, s.c.Barcode(), nil)
 			must(t, err)
-			if len(r.Problems) > 0 || r.ExtraBytes != 0 || r.CheckedObjects != uint64(len(s.m.objects)) {
+			if len(r.Problems) > 0 || r.ExtraBytes != 0 || r.CheckedObjects != uint64(len(s.m.objects)+len(s.elsewhere.objects)) {
 				t.Fatalf("check: %+v", r)
 			}
-			onlyFiles(t, s.dir, s.c.Barcode()+payloadSuffix, s.c.Barcode()+indexSuffix)
+			files := []string{s.c.Barcode() + payloadSuffix, s.c.Barcode() + indexSuffix}
+			if s.divided {
+				files = append(files, files[0]+secondPart, files[1]+secondPart)
+			}
+			onlyFiles(t, s.dir, files...)
 			c, err := Open(s.dir, s.c.Barcode())
 			must(t, err)
 			if c.Info() != s.c.Info() {

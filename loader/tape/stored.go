@@ -19,23 +19,15 @@ type Traffic struct {
 	Written, WrittenStored int64
 }
 
-// SetCompression says whether blocks written from now on are stored compressed
-// (zstd, the level that keeps up with the stream). A block that does not become
-// shorter is stored as it is. An image begins without.
-func (im *Image) SetCompression(on bool) { im.compress = on }
-
-// Traffic returns the counters.
-func (im *Image) Traffic() Traffic { return im.traffic }
-
 // UsedBytes is Info().UsedBytes alone: what is used up to end of data.
-func (im *Image) UsedBytes() int64 { return im.log.eod().used() }
+func (im *partition) UsedBytes() int64 { return im.log.eod().used() }
 
 // storing says whether blocks are stored otherwise than they are written.
-func (im *Image) storing() bool { return im.compress || im.sealer != nil }
+func (im *partition) storing() bool { return im.compress || im.sealer != nil }
 
 // store returns what of block p goes to the payload file, and of what kind that
 // is. The bytes are good until the next call.
-func (im *Image) store(p []byte) ([]byte, kind, error) {
+func (im *partition) store(p []byte) ([]byte, kind, error) {
 	b, k := p, blockKind
 	if im.compress {
 		if cap(im.packed) < len(p) {
@@ -55,7 +47,7 @@ func (im *Image) store(p []byte) ([]byte, kind, error) {
 }
 
 // writeStored is WriteBlock for a block that may not be stored as it is.
-func (im *Image) writeStored(p []byte) error {
+func (im *partition) writeStored(p []byte) error {
 	b, k, err := im.store(p)
 	if err != nil {
 		return im.fail("write", err)
@@ -85,7 +77,7 @@ func (im *Image) writeStored(p []byte) error {
 }
 
 // writeEachStored is WriteBlocks for blocks that may not be stored as they are.
-func (im *Image) writeEachStored(p []byte, blockLength int) (n int, err error) {
+func (im *partition) writeEachStored(p []byte, blockLength int) (n int, err error) {
 	for n < len(p)/blockLength {
 		err = im.writeStored(p[n*blockLength : (n+1)*blockLength])
 		if err != nil && !errors.Is(err, ErrEarlyWarning) {
@@ -98,7 +90,7 @@ func (im *Image) writeEachStored(p []byte, blockLength int) (n int, err error) {
 
 // raiseVersion makes the index one of the newest format version, so that older
 // software refuses it instead of misreading it.
-func (im *Image) raiseVersion() error {
+func (im *partition) raiseVersion() error {
 	h := &im.log.head
 	if h.version >= formatVersion {
 		return nil
