@@ -196,6 +196,8 @@ type stage struct {
 	tag    atomic.Uint32
 	gate   atomic.Uint32
 	told   chan string // what the drive told its host
+
+	compression bool // the loader allows it
 }
 
 func (s *stage) Gate() ssc.WriteGate       { return ssc.WriteGate(s.gate.Load()) }
@@ -253,7 +255,7 @@ func (s *stage) start() error {
 	}
 	drive := profile.Tape.With("VLD0000001", 0x3000_0000_0000_0001, "iqn.2026-11.io.virtualloader:test")
 	changer := profile.Changer.With("VLC0000001", 0x3000_0000_0000_0002, "iqn.2026-11.io.virtualloader:test")
-	s.drive = ssc.New(ssc.Config{Identity: drive, Host: s})
+	s.drive = ssc.New(ssc.Config{Identity: drive, Host: s, Compression: s.compression})
 	s.changer = smc.New(smc.Config{Identity: changer, DriveIdentity: drive, Library: &s.rack})
 	s.router = target.New(s.drive, s.changer)
 	if barcode := s.Map().Drive().Barcode; barcode != "" {
@@ -319,6 +321,10 @@ var events = map[string]func(s *stage, words []string) error{
 		return nil
 	},
 	"corrupt": (*stage).corrupt,
+	"compression": func(s *stage, _ []string) error {
+		s.compression = true
+		return errors.Join(s.stop(), s.start())
+	},
 	"import": func(s *stage, _ []string) error {
 		defer s.changer.InventoryChanged(false, true)
 		return s.place(0x0011, "HANDEDL8", true)

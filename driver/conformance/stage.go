@@ -32,7 +32,7 @@ type Execer interface {
 // service), "login X", "logout X", "lost X", "reset LUN|warm|cold", "clear X LUN" (CLEAR TASK
 // SET), "gate open|floor|emergency" (room on the disk), "corrupt N" (payload
 // byte N), "import" (an operator fills an import/export element), "add" (a cartridge file
-// appears). errors.ErrUnsupported: not here.
+// appears), "compression" (the loader allows it; the service restarts). errors.ErrUnsupported: not here.
 type Stage interface {
 	Execer
 	Event(words []string) error
@@ -95,7 +95,7 @@ var sixteenObjects = func() (script string) {
 // Items returns the whole checklist as far as it is written down here.
 func Items() []Item {
 	var all []Item
-	for _, part := range [][]Item{commonItems, moreItems, driveItems, edgeItems, changerItems} {
+	for _, part := range [][]Item{commonItems, moreItems, driveItems, mediaItems, edgeItems, changerItems} {
 		all = append(all, part...)
 	}
 	return all

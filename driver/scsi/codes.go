@@ -44,6 +44,7 @@ const (
 	ReservationsReleased                 AdditionalSense = 0x2A04
 	RegistrationsPreempted               AdditionalSense = 0x2A05
 	CommandSequenceError                 AdditionalSense = 0x2C00
+	DataEncryptionParametersChanged      AdditionalSense = 0x2A11
 	CommandsClearedByAnotherInitiator    AdditionalSense = 0x2F00
 	IncompatibleMedium                   AdditionalSense = 0x3000
 	CleaningCartridgeInstalled           AdditionalSense = 0x3003
@@ -62,6 +63,9 @@ const (
 	MediaLoadOrEjectFailed               AdditionalSense = 0x5300
 	UnloadTapeFailure                    AdditionalSense = 0x5301
 	MediumRemovalPrevented               AdditionalSense = 0x5302
+	UnableToDecryptData                  AdditionalSense = 0x7401
+	UnencryptedDataWhileDecrypting       AdditionalSense = 0x7402
+	IncorrectDataEncryptionKey           AdditionalSense = 0x7403
 )
 
 var additionalSenseText = map[AdditionalSense]string{
@@ -78,6 +82,10 @@ var additionalSenseText = map[AdditionalSense]string{
 	OperationInProgressNotReady:          "logical unit not ready, operation in progress",
 	WriteError:                           "write error",
 	InvalidFieldInCommandInformationUnit: "invalid field in command information unit",
+	DataEncryptionParametersChanged:      "data encryption parameters changed by another I_T nexus",
+	UnableToDecryptData:                  "unable to decrypt data",
+	UnencryptedDataWhileDecrypting:       "unencrypted data encountered while decrypting",
+	IncorrectDataEncryptionKey:           "incorrect data encryption key",
 	UnrecoveredReadError:                 "unrecovered read error",
 	MechanicalPositioningError:           "mechanical positioning error",
 	ParameterListLengthError:             "parameter list length error",
@@ -169,6 +177,7 @@ const (
 	Read6                Opcode = 0x08
 	Write6               Opcode = 0x0A
 	SetCapacity          Opcode = 0x0B
+	ReadReverse6         Opcode = 0x0F
 	WriteFilemarks6      Opcode = 0x10
 	Space6               Opcode = 0x11
 	Verify6              Opcode = 0x13
@@ -184,6 +193,7 @@ const (
 	Space16              Opcode = 0x91
 	Locate16             Opcode = 0x92
 	Erase16              Opcode = 0x93
+	SecurityProtocolOut  Opcode = 0xB5
 	ServiceActionIn12    Opcode = 0xAB
 )
 

@@ -126,7 +126,7 @@ func (d *Drive) allowOverwrite(r *spc.Request) error {
 	switch kind {
 	case 0, overwriteByFormat:
 	case overwriteAtPosition:
-		if partition != 0 || position != d.image.Position().Object {
+		if int(partition) != d.image.Partition() || position != d.image.Position().Object {
 			return scsi.Illegal(scsi.SequentialPositioningError)
 		}
 	default:

@@ -10,6 +10,7 @@ var cdbWords = spc.Words{
 	"READ(6)":                  "SILI@1.1, FIXED@1.0, length@2-4",
 	"WRITE(6)":                 "FIXED@1.0, length@2-4",
 	"SET CAPACITY":             "IMMED@1.0, proportion@3-4",
+	"READ REVERSE(6)":          "BYTORD@1.2, SILI@1.1, FIXED@1.0, length@2-4",
 	"WRITE FILEMARKS(6)":       "IMMED@1.0, count@2-4",
 	"SPACE(6)":                 "over@1.0-3{blocks|filemarks|sequential filemarks|to end of data}, count@2-4s",
 	"VERIFY(6)":                "VTE@1.5, VBF@1.3, IMMED@1.2, BYTCMP@1.1, FIXED@1.0, length@2-4",
@@ -25,5 +26,7 @@ var cdbWords = spc.Words{
 	"SPACE(16)":                "over@1.0-3{blocks|filemarks|sequential filemarks|to end of data}, count@4-11s",
 	"LOCATE(16)":               "to@1.3-4{object|file|type 2|end of data}, CP@1.1, IMMED@1.0, partition@3, id@4-11",
 	"ERASE(16)":                "IMMED@1.1, LONG@1.0",
+	"SECURITY PROTOCOL IN":     "protocol@1h, page@2-3h, INC_512@4.7, allocation length@6-9",
+	"SECURITY PROTOCOL OUT":    "protocol@1h, page@2-3h, INC_512@4.7, list length@6-9",
 	"READ MEDIA SERIAL NUMBER": "allocation length@6-9",
 }

@@ -78,7 +78,9 @@ func (s *Service) bringUp(entry slotmap.LoaderEntry) (_ *served, err error) {
 	if err := s.checkIdentity(entry.Name, l.library.Identity()); err != nil {
 		return nil, err
 	}
-	l.makeUnits(s)
+	if err := l.makeUnits(s); err != nil {
+		return nil, err
+	}
 	undo = append(undo, l.closeUnits)
 	if err := l.library.Attach(l.drive, l.changer); err != nil {
 		return nil, err
@@ -87,14 +89,19 @@ func (s *Service) bringUp(entry slotmap.LoaderEntry) (_ *served, err error) {
 }
 
 // makeUnits makes the loader's two logical units and the target device of both.
-func (l *served) makeUnits(s *Service) {
-	identity, profile := l.library.Identity(), spc.Profiles()[0]
+func (l *served) makeUnits(s *Service) error {
+	identity := l.library.Identity()
+	profile, err := spc.FindProfile(identity.Profile)
+	if err != nil {
+		return err
+	}
 	drive := profile.Tape.With(identity.DriveSerial, identity.DriveNAA, l.entry.IQN)
 	changer := profile.Changer.With(identity.ChangerSerial, identity.ChangerNAA, l.entry.IQN)
 	log := s.log.With("loader", l.entry.Name)
-	l.drive = ssc.New(ssc.Config{Identity: drive, Host: host{l.library, l.volume}, Log: log})
+	l.drive = ssc.New(ssc.Config{Identity: drive, Host: host{l.library, l.volume}, Compression: identity.Compression, Log: log})
 	l.changer = smc.New(smc.Config{Identity: changer, DriveIdentity: drive, Library: l.library, Log: log})
 	l.trace = newTracer(target.New(l.drive, l.changer))
+	return nil
 }
 
 func (l *served) closeUnits() error {
