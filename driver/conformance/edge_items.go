@@ -2,6 +2,36 @@ package conformance
 
 // edgeItems are promises of parts B to D about commands that are rarely sent.
 var edgeItems = []Item{
+	{Number: "F.1/28", Name: "ABORT TASK of a WRITE that waits for its data", Fixture: "S0", Script: `
+		start 0A 00 0003E8 > block:0:1000 = G
+		! abort A
+		finish = 40h
+		00 = G
+		P=0
+		E=0
+		0A 00 0003E8 > block:0:1000 = G
+		E=1`},
+	{Number: "F.1/29", Name: "LOGICAL UNIT RESET under a WRITE that waits for its data", Fixture: "S1", Script: `
+		11 03 = G
+		start 0A 00 0003E8 > block:0:1000 = G
+		! reset 0
+		finish = 40h
+		00 = 6/2903
+		@B0 00 = 6/2903
+		E=5
+		0A 00 0003E8 > block:0:1000 = G
+		E=6`},
+	{Number: "F.1/32", Name: "a connection lost under a WRITE that waits for its data", Fixture: "S1", Script: `
+		! login A
+		11 03 = G
+		start 0A 00 0003E8 > block:0:1000 = G
+		! lost A
+		finish = 40h
+		@B0 34 <20 = G : 00 00 0000 00000005
+		! login A
+		00 = 6/2907
+		00 = G
+		E=5`},
 	{Number: "B.4/echo", Name: "the echo buffer gives back what it was given, to each nexus its own", Script: `
 		3C 0B 00 000000 000004 <4 = G len=4 : 01 00 1000
 		3C 0A 00 000000 000010 <16 = 5/2C00

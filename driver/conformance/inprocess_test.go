@@ -194,6 +194,7 @@ type stage struct {
 	rack
 	router *target.Router
 	tag    atomic.Uint32
+	begun  uint32 // tag of the command that was started last
 	gate   atomic.Uint32
 	told   chan string // what the drive told its host
 
@@ -292,6 +293,7 @@ func (s *stage) Exec(name string, lun int, cdb, out []byte, inLen int) (conforma
 
 func (s *stage) Start(name string, lun int, cdb, out []byte, inLen int) (func() (conformance.Result, error), error) {
 	w := s.submit(name, lun, cdb, out, inLen)
+	s.begun = s.tag.Load()
 	<-w.asked
 	return func() (conformance.Result, error) {
 		close(w.let)
@@ -315,6 +317,12 @@ var events = map[string]func(s *stage, words []string) error{
 	"reset":   (*stage).reset,
 	"clear": func(s *stage, w []string) error {
 		return s.manage(nexus(w[1]), scsi.ClearTaskSet, w[2])
+	},
+	"abort": func(s *stage, w []string) error {
+		if r := s.router.Manage(nexus(w[1]), scsi.AbortTask, 0, s.begun); r != scsi.FunctionComplete {
+			return fmt.Errorf("ABORT TASK: response %d", r)
+		}
+		return nil
 	},
 	"gate": func(s *stage, w []string) error {
 		s.gate.Store(uint32(slices.Index([]string{"open", "floor", "emergency"}, w[1])))

@@ -24,8 +24,20 @@ type socket struct {
 	server   *iscsi.Server
 	address  string
 	sessions map[string]*initiator.Session
-	gone     chan struct{}        // one for each nexus the target has let go
-	giveUp   []context.CancelFunc // for the commands that were started
+	gone     chan struct{} // one for each nexus the target has let go
+	started  []begun       // commands whose data is held back
+}
+
+// begun is a command whose data is held back.
+type begun struct {
+	abort context.CancelFunc
+	over  chan struct{} // closed at its end
+}
+
+// giveUp aborts the command and returns when that is done.
+func (b begun) giveUp() {
+	b.abort()
+	<-b.over
 }
 
 // door is the target's device, whose router changes when the stage restarts.
@@ -126,7 +138,7 @@ func (s *socket) Exec(name string, lun int, cdb, out []byte, inLen int) (conform
 // resultOf is a Result of the initiator; a command that was aborted has the
 // status TASK ABORTED.
 func resultOf(r initiator.Result, in []byte, err error) (conformance.Result, error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, initiator.ErrAborted) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, initiator.ErrAborted) || errors.Is(err, initiator.ErrClosed) {
 		return conformance.Result{Status: scsi.TaskAborted}, nil
 	}
 	return conformance.Result{Status: r.Status, Sense: r.Sense, Data: in[:r.DataIn], Residual: r.Underflow - r.Overflow}, err
@@ -142,10 +154,12 @@ func (s *socket) Start(name string, lun int, cdb, out []byte, inLen int) (func()
 		err    error
 	}
 	hold, in, end := initiator.NewHold(), make([]byte, inLen), make(chan ended, 1)
-	ctx, giveUp := context.WithTimeout(context.Background(), 30*time.Second)
-	s.giveUp = append(s.giveUp, giveUp)
+	ctx, abort := context.WithTimeout(context.Background(), 30*time.Second)
+	over := make(chan struct{})
+	s.started = append(s.started, begun{abort, over})
 	go func() {
-		defer giveUp()
+		defer abort()
+		defer close(over)
 		r, err := session.Execute(ctx, initiator.Command{LUN: scsi.UnitNumber(lun), CDB: cdb, Out: out, In: in, Hold: hold})
 		result, err := resultOf(r, in, err)
 		end <- ended{result, err}
@@ -156,7 +170,11 @@ func (s *socket) Start(name string, lun int, cdb, out []byte, inLen int) (func()
 		end <- e
 	}
 	return func() (conformance.Result, error) {
-		hold.Release()
+		select {
+		case <-over: // aborted: its data stay here
+		default:
+			hold.Release()
+		}
 		e := <-end
 		return e.result, e.err
 	}, nil
@@ -175,6 +193,9 @@ func (s *socket) Event(words []string) error {
 		return errors.Join(s.close(), s.stage.Event(words), s.open())
 	case "reset":
 		return s.reset(words[1])
+	case "abort":
+		s.started[len(s.started)-1].giveUp()
+		return nil
 	case "clear":
 		return s.clear(words[1], words[2])
 	}
@@ -206,8 +227,8 @@ func (s *socket) manage(name string, f scsi.ManagementFunction, lun int) error {
 // it ended; their initiator gives them up, as it would after a while.
 func (s *socket) clear(name, lun string) error {
 	err := s.manage(name, scsi.ClearTaskSet, int(lun[0]-'0'))
-	for _, giveUp := range s.giveUp {
-		giveUp()
+	for _, b := range s.started {
+		b.giveUp()
 	}
 	return err
 }

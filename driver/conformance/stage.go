@@ -30,7 +30,7 @@ type Execer interface {
 // drive), "protect" (the loaded one becomes write protected), "reload",
 // "damaged" and "unknown" (a cartridge that cannot be read), "restart" (the
 // service), "login X", "logout X", "lost X", "reset LUN|warm|cold", "clear X LUN" (CLEAR TASK
-// SET), "gate open|floor|emergency" (room on the disk), "corrupt N" (payload
+// SET), "abort X" (ABORT TASK of X's command that was started last), "gate open|floor|emergency" (room on the disk), "corrupt N" (payload
 // byte N), "import" (an operator fills an import/export element), "add" (a cartridge file
 // appears), "compression" (the loader allows it; the service restarts). errors.ErrUnsupported: not here.
 type Stage interface {
