@@ -49,7 +49,8 @@ kernel: deps ## the real Linux st, sg, ch and iSCSI drivers in User-Mode Linux, 
 	$(GO) test -count 1 -timeout 20m -v $(LAB)
 
 .PHONY: fuzz
-fuzz: ## fuzz every decoder for FUZZTIME each (default 1m)
+fuzz: ## ten million mutated PDUs, then fuzz every decoder for FUZZTIME each (default 1m)
+	VLOADER_PDUS=$${PDUS:-10000000} $(GO) test -count 1 -v -timeout 3h -run '^TestMutatedPDUs$$' ./driver/iscsi
 	@for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-1m} $$p || exit 1; \

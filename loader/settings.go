@@ -44,6 +44,8 @@ type Settings struct {
 	Family        string // 1 to 4 of [A-Z0-9], how barcodes begin; "": made from Name
 	Tapes         int    // blank tapes to make at once; 0: one, NoTapes: none
 	Mode          Mode   // "": library
+	Compression   bool   // the drive compresses when the host wants it; else the payload stays plain
+	Profile       string // identification of the units; "": native. The caller knows which there are
 }
 
 var (
@@ -113,5 +115,6 @@ func (s Settings) identity() slotmap.Identity {
 	i.Name, i.Family, i.Mode = s.Name, s.Family, string(s.Mode)
 	i.Slots, i.ImportExport = s.Slots, ImportExportElements
 	i.CapacityBytes = s.CapacityBytes
+	i.Compression, i.Profile = s.Compression, s.Profile
 	return i
 }

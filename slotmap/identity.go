@@ -25,6 +25,10 @@ type Identity struct {
 	ImportExport  int    `json:"importExport"`
 	CapacityBytes int64  `json:"capacityBytes"` // of a new tape, unless it says otherwise
 	Mode          string `json:"mode"`          // "library" or "stacker"
+	// Compression lets hosts have their blocks stored compressed.
+	Compression bool `json:"compression,omitempty"`
+	// Profile names the identification under which the units appear; "": native.
+	Profile string `json:"profile,omitempty"`
 	// NextNumber is the running number of the next barcode. It only grows: a
 	// number is never used again.
 	NextNumber int `json:"nextNumber"`

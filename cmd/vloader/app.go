@@ -76,7 +76,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(
 		a.loaderCommands(), a.tapeCommands(), a.loadCommand(), a.unloadCommand(), a.moveCommand(),
-		a.connectionCommand(), a.statusCommand(), a.eventsCommand(), a.configCommands(), a.demoCommand(), a.versionCommand(),
+		a.connectionCommand(), a.statusCommand(), a.eventsCommand(), a.traceCommand(), a.configCommands(), a.demoCommand(), a.versionCommand(),
 		exitCodesTopic(),
 	)
 	a.watch(root)

@@ -67,6 +67,9 @@ var tapeErrors = []struct {
 	{tape.ErrIndexLost, control.Damaged, "`vloader tape mend --block-length N` rebuilds a tape of equal records"},
 	{tape.ErrDamaged, control.Damaged, "`vloader tape mend` repairs what can be repaired"},
 	{tape.ErrCorrupt, control.Damaged, "`vloader tape check` lists every damaged record"},
+	{tape.ErrPartition, control.Invalid, "most tapes have partition 0 only"},
+	{tape.ErrNoKey, control.Denied, "give the key with `vloader tape cat --key-file FILE`"},
+	{tape.ErrWrongKey, control.Denied, "give the key the record was written with"},
 	{tape.ErrReadOnly, control.Denied, "clear the write protection with `vloader tape protect --off`"},
 }
 

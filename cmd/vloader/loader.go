@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -70,10 +71,13 @@ tapes, slots and serial numbers; the other flags then do not count.`,
 	f.IntVar(&r.Tapes, "tapes", 1, "blank tapes to begin with")
 	f.StringVar(&r.Mode, "mode", control.ModeLibrary, "who changes tapes: library (the backup program) or stacker (the loader)")
 	f.StringVar(&r.Auth, "auth", control.AuthCHAP, "how hosts log in: chap (with a secret) or none (this machine only)")
+	f.BoolVar(&r.Compression, "compression", false, "let the drive compress when the host asks for it; the tape files are then not the plain data")
+	f.StringVar(&r.Profile, "profile", "native", "what drive and changer say they are: native, ibm, hp or stk")
 	f.BoolVar(&r.Rebuild, "rebuild", false, "make a new slot map from the tapes in a folder whose slot map is lost")
 	_ = c.MarkFlagRequired("folder") // fails for an unknown flag only
 	_ = c.MarkFlagDirname("folder")
 	completeWords(c, "mode", control.ModeLibrary, control.ModeStacker)
+	completeWords(c, "profile", "native", "ibm", "hp", "stk")
 	completeWords(c, "auth", control.AuthCHAP, control.AuthNone)
 	return c
 }
@@ -140,6 +144,8 @@ func printLoader(w io.Writer, l control.Loader) {
 	}
 	row("Mode", "%s", l.Mode)
 	row("Family", "%s", l.Family)
+	row("Compression", "%s", map[bool]string{false: "off", true: "as the host wants"}[l.Compression])
+	row("Profile", "%s", cmp.Or(l.Profile, "native"))
 	row("New tapes", "%s", control.FormatBytes(l.CapacityBytes))
 	row("Slots", "%d, %d free, last used %d", l.Slots, l.FreeSlots, l.LastSlotUsed)
 	row("Tapes", "%s", tapeWords(l.Tapes))

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -117,20 +120,49 @@ func (a *app) tapeDump() *cobra.Command {
 
 func (a *app) tapeCat() *cobra.Command {
 	var o tape.CatOptions
+	var keyFile string
 	c := &cobra.Command{
 		Use: "cat" + fileUse, Short: "Write the data of a tape, or of one file of it, to standard output",
-		Long: "Write records one after the other, checked, without their boundaries. Changes nothing." + fileHelp,
+		Long: "Write records one after the other, checked, decompressed, without their boundaries. Changes nothing.\n" +
+			"Records that a host had the drive encrypt need the host's key." + fileHelp,
 		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeNames(true),
 		RunE: func(c *cobra.Command, args []string) error {
 			folder, barcode, err := a.tapeFile(c.Context(), args)
 			if err != nil {
 				return err
 			}
+			if keyFile != "" {
+				if o.Key, err = readKey(keyFile); err != nil {
+					return err
+				}
+			}
 			return tape.Cat(a.out, folder, barcode, o)
 		},
 	}
 	c.Flags().IntVar(&o.File, "file", -1, "only the file with this number: 0 is what stands before the first filemark")
+	c.Flags().IntVar(&o.Partition, "partition", 0, "the partition, 0 or 1")
+	c.Flags().StringVar(&keyFile, "key-file", "", "a file with the key of encrypted records: 32 bytes, or 64 hexadecimal digits")
 	return c
+}
+
+// readKey reads a key as backup programs keep it.
+func readKey(name string) (*[tape.KeyBytes]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 1<<10))
+	if err != nil {
+		return nil, err
+	}
+	if digits, err := hex.DecodeString(strings.TrimSpace(string(b))); err == nil {
+		b = digits
+	}
+	if len(b) != tape.KeyBytes {
+		return nil, usage("give a file with 32 bytes, or 64 hexadecimal digits and nothing else", "%s holds no AES-256 key", name)
+	}
+	return (*[tape.KeyBytes]byte)(b), nil
 }
 
 // progressEvery is the pause between two lines of progress.

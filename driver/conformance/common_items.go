@@ -94,7 +94,7 @@ var commonItems = []Item{
 		@A1 4D 00 40 00 00 00 00 00FF <255 = G : 00 00 00 02 00 2E`},
 	{Number: "F.2/56", Name: "device status while a WRITE waits for its data", Fixture: "S0", Script: `
 		start 0A 00 0003E8 > block:0:1000 = G
-		4D 00 51 00 00 00 00 00FF <255 = G len=12 : 11 00 0008 0000 03 04 31 13 06 00
+		4D 00 51 00 00 00 00 00FF <255 = G len=12 : 11 00 0008 0000 03 04 ?? 13 06 00
 		finish = G
 		P=1`},
 	{Number: "F.2/57", Name: "TapeAlert 9 after writing to a protected cartridge", Fixture: "SW", Script: `

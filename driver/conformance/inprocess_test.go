@@ -194,8 +194,11 @@ type stage struct {
 	rack
 	router *target.Router
 	tag    atomic.Uint32
+	begun  uint32 // tag of the command that was started last
 	gate   atomic.Uint32
 	told   chan string // what the drive told its host
+
+	compression bool // the loader allows it
 }
 
 func (s *stage) Gate() ssc.WriteGate       { return ssc.WriteGate(s.gate.Load()) }
@@ -253,7 +256,7 @@ func (s *stage) start() error {
 	}
 	drive := profile.Tape.With("VLD0000001", 0x3000_0000_0000_0001, "iqn.2026-11.io.virtualloader:test")
 	changer := profile.Changer.With("VLC0000001", 0x3000_0000_0000_0002, "iqn.2026-11.io.virtualloader:test")
-	s.drive = ssc.New(ssc.Config{Identity: drive, Host: s})
+	s.drive = ssc.New(ssc.Config{Identity: drive, Host: s, Compression: s.compression})
 	s.changer = smc.New(smc.Config{Identity: changer, DriveIdentity: drive, Library: &s.rack})
 	s.router = target.New(s.drive, s.changer)
 	if barcode := s.Map().Drive().Barcode; barcode != "" {
@@ -290,6 +293,7 @@ func (s *stage) Exec(name string, lun int, cdb, out []byte, inLen int) (conforma
 
 func (s *stage) Start(name string, lun int, cdb, out []byte, inLen int) (func() (conformance.Result, error), error) {
 	w := s.submit(name, lun, cdb, out, inLen)
+	s.begun = s.tag.Load()
 	<-w.asked
 	return func() (conformance.Result, error) {
 		close(w.let)
@@ -314,11 +318,21 @@ var events = map[string]func(s *stage, words []string) error{
 	"clear": func(s *stage, w []string) error {
 		return s.manage(nexus(w[1]), scsi.ClearTaskSet, w[2])
 	},
+	"abort": func(s *stage, w []string) error {
+		if r := s.router.Manage(nexus(w[1]), scsi.AbortTask, 0, s.begun); r != scsi.FunctionComplete {
+			return fmt.Errorf("ABORT TASK: response %d", r)
+		}
+		return nil
+	},
 	"gate": func(s *stage, w []string) error {
 		s.gate.Store(uint32(slices.Index([]string{"open", "floor", "emergency"}, w[1])))
 		return nil
 	},
 	"corrupt": (*stage).corrupt,
+	"compression": func(s *stage, _ []string) error {
+		s.compression = true
+		return errors.Join(s.stop(), s.start())
+	},
 	"import": func(s *stage, _ []string) error {
 		defer s.changer.InventoryChanged(false, true)
 		return s.place(0x0011, "HANDEDL8", true)

@@ -33,6 +33,7 @@ type want struct {
 	residual *int
 	length   int // -1: any
 	seed     int // pattern; -1: any
+	zeros    bool
 	data     []string
 }
 
@@ -203,6 +204,10 @@ func pad(cdb []byte) []byte {
 }
 
 func dataOut(words []string) ([]byte, error) {
+	if len(words) == 1 && strings.HasPrefix(words[0], "zeros:") {
+		n, err := strconv.Atoi(words[0][len("zeros:"):])
+		return make([]byte, n), err
+	}
 	if len(words) == 1 && strings.HasPrefix(words[0], "block:") {
 		var seed, length int
 		if _, err := fmt.Sscanf(words[0], "block:%d:%d", &seed, &length); err != nil {
@@ -245,6 +250,9 @@ func (w *want) word(word string) error {
 	}
 	switch word {
 	case "G":
+		return nil
+	case "zeros":
+		w.zeros = true
 		return nil
 	case "FM":
 		w.sense.Filemark = true
@@ -297,6 +305,9 @@ func (w want) check(r Result) error {
 	}
 	if w.seed >= 0 && string(r.Data) != string(Pattern(w.seed, len(r.Data))) {
 		return errors.New("the data are not those of the block")
+	}
+	if w.zeros && (len(r.Data) == 0 || strings.Trim(string(r.Data), "\x00") != "") {
+		return errors.New("the data are not zeros")
 	}
 	return w.checkData(r.Data)
 }

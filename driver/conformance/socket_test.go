@@ -18,13 +18,26 @@ import (
 const targetName = "iqn.2026-11.io.virtualloader:test"
 
 // socket is a stage behind an iSCSI server on the loopback, one session for each
-// nexus. It can not hold data-out back.
+// nexus.
 type socket struct {
 	stage    *stage
 	server   *iscsi.Server
 	address  string
 	sessions map[string]*initiator.Session
 	gone     chan struct{} // one for each nexus the target has let go
+	started  []begun       // commands whose data is held back
+}
+
+// begun is a command whose data is held back.
+type begun struct {
+	abort context.CancelFunc
+	over  chan struct{} // closed at its end
+}
+
+// giveUp aborts the command and returns when that is done.
+func (b begun) giveUp() {
+	b.abort()
+	<-b.over
 }
 
 // door is the target's device, whose router changes when the stage restarts.
@@ -119,7 +132,52 @@ func (s *socket) Exec(name string, lun int, cdb, out []byte, inLen int) (conform
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	r, err := session.Execute(ctx, initiator.Command{LUN: scsi.UnitNumber(lun), CDB: cdb, Out: out, In: in})
+	return resultOf(r, in, err)
+}
+
+// resultOf is a Result of the initiator; a command that was aborted has the
+// status TASK ABORTED.
+func resultOf(r initiator.Result, in []byte, err error) (conformance.Result, error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, initiator.ErrAborted) || errors.Is(err, initiator.ErrClosed) {
+		return conformance.Result{Status: scsi.TaskAborted}, nil
+	}
 	return conformance.Result{Status: r.Status, Sense: r.Sense, Data: in[:r.DataIn], Residual: r.Underflow - r.Overflow}, err
+}
+
+func (s *socket) Start(name string, lun int, cdb, out []byte, inLen int) (func() (conformance.Result, error), error) {
+	session, err := s.session(name)
+	if err != nil {
+		return nil, err
+	}
+	type ended struct {
+		result conformance.Result
+		err    error
+	}
+	hold, in, end := initiator.NewHold(), make([]byte, inLen), make(chan ended, 1)
+	ctx, abort := context.WithTimeout(context.Background(), 30*time.Second)
+	over := make(chan struct{})
+	s.started = append(s.started, begun{abort, over})
+	go func() {
+		defer abort()
+		defer close(over)
+		r, err := session.Execute(ctx, initiator.Command{LUN: scsi.UnitNumber(lun), CDB: cdb, Out: out, In: in, Hold: hold})
+		result, err := resultOf(r, in, err)
+		end <- ended{result, err}
+	}()
+	select {
+	case <-hold.Asked():
+	case e := <-end:
+		end <- e
+	}
+	return func() (conformance.Result, error) {
+		select {
+		case <-over: // aborted: its data stay here
+		default:
+			hold.Release()
+		}
+		e := <-end
+		return e.result, e.err
+	}, nil
 }
 
 func (s *socket) Event(words []string) error {
@@ -135,28 +193,44 @@ func (s *socket) Event(words []string) error {
 		return errors.Join(s.close(), s.stage.Event(words), s.open())
 	case "reset":
 		return s.reset(words[1])
+	case "abort":
+		s.started[len(s.started)-1].giveUp()
+		return nil
 	case "clear":
-		return errors.ErrUnsupported
+		return s.clear(words[1], words[2])
 	}
 	return s.stage.Event(words)
 }
 
 func (s *socket) reset(what string) error {
-	f := scsi.LogicalUnitReset
 	switch what {
 	case "warm":
-		f = scsi.TargetWarmReset
+		return s.manage("A", scsi.TargetWarmReset, 0)
 	case "cold": // the target drops the connection after it
 		return fmt.Errorf("cold reset: %w", errors.ErrUnsupported)
 	}
-	session, err := s.session("A")
+	return s.manage("A", scsi.LogicalUnitReset, int(what[0]-'0'))
+}
+
+func (s *socket) manage(name string, f scsi.ManagementFunction, lun int) error {
+	session, err := s.session(name)
 	if err != nil {
 		return err
 	}
-	if r, err := session.Manage(context.Background(), f, scsi.UnitNumber(0)); err != nil || r != scsi.FunctionComplete {
-		return fmt.Errorf("reset %s: response %d: %w", what, r, err)
+	if r, err := session.Manage(context.Background(), f, scsi.UnitNumber(lun)); err != nil || r != scsi.FunctionComplete {
+		return fmt.Errorf("task management function %d: response %d: %w", f, r, err)
 	}
 	return nil
+}
+
+// clear is CLEAR TASK SET. The target says nothing of the tasks of others that
+// it ended; their initiator gives them up, as it would after a while.
+func (s *socket) clear(name, lun string) error {
+	err := s.manage(name, scsi.ClearTaskSet, int(lun[0]-'0'))
+	for _, b := range s.started {
+		b.giveUp()
+	}
+	return err
 }
 
 func TestChecklistOverISCSI(t *testing.T) {

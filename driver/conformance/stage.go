@@ -30,9 +30,9 @@ type Execer interface {
 // drive), "protect" (the loaded one becomes write protected), "reload",
 // "damaged" and "unknown" (a cartridge that cannot be read), "restart" (the
 // service), "login X", "logout X", "lost X", "reset LUN|warm|cold", "clear X LUN" (CLEAR TASK
-// SET), "gate open|floor|emergency" (room on the disk), "corrupt N" (payload
+// SET), "abort X" (ABORT TASK of X's command that was started last), "gate open|floor|emergency" (room on the disk), "corrupt N" (payload
 // byte N), "import" (an operator fills an import/export element), "add" (a cartridge file
-// appears). errors.ErrUnsupported: not here.
+// appears), "compression" (the loader allows it; the service restarts). errors.ErrUnsupported: not here.
 type Stage interface {
 	Execer
 	Event(words []string) error
@@ -95,7 +95,7 @@ var sixteenObjects = func() (script string) {
 // Items returns the whole checklist as far as it is written down here.
 func Items() []Item {
 	var all []Item
-	for _, part := range [][]Item{commonItems, moreItems, driveItems, changerItems} {
+	for _, part := range [][]Item{commonItems, moreItems, driveItems, mediaItems, edgeItems, changerItems} {
 		all = append(all, part...)
 	}
 	return all

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -68,8 +70,9 @@ func mutate(r *raw, random *rand.Rand) []byte {
 	return b
 }
 
-// assault sends mutated PDUs in one phase until the target hangs up or n are out.
-func assault(s *testServer, r *raw, seed uint64, n int) {
+// assault sends mutated PDUs in one phase until the target hangs up or n are out,
+// and returns how many went.
+func assault(s *testServer, r *raw, seed uint64, n int) (sent int) {
 	random := rand.New(rand.NewPCG(seed, 99))
 	fuzzPhases[seed%uint64(len(fuzzPhases))].prepare(s, r)
 	drained := make(chan struct{})
@@ -83,7 +86,7 @@ func assault(s *testServer, r *raw, seed uint64, n int) {
 			}
 		}
 	}()
-	for range n {
+	for ; sent < n; sent++ {
 		r.conn.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := r.conn.Write(mutate(r, random)); err != nil {
 			break
@@ -92,9 +95,27 @@ func assault(s *testServer, r *raw, seed uint64, n int) {
 	}
 	r.conn.Close()
 	<-drained
+	return sent
 }
 
-// TestMutatedPDUs is F.1/36 in short: nothing panics, no other session notices.
+// mutatedPDUs is how many PDUs TestMutatedPDUs sends: $VLOADER_PDUS, which
+// `make fuzz` sets to the checklist's ten million, or few enough for every day.
+func mutatedPDUs(t *testing.T) int {
+	if text := os.Getenv("VLOADER_PDUS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal("VLOADER_PDUS:", err)
+		}
+		return n
+	}
+	if testing.Short() {
+		return 1000
+	}
+	return 10_000
+}
+
+// TestMutatedPDUs is F.1/36: nothing panics, nothing is kept, no other session
+// notices.
 func TestMutatedPDUs(t *testing.T) {
 	s := startServer(t, Config{}, Auth{})
 	// Task management may rightly reset its own target, so the bystander has another.
@@ -105,15 +126,17 @@ func TestMutatedPDUs(t *testing.T) {
 	if h, _ := bystander.loginRequest(pdu.FlagFinal|1<<2|3, "InitiatorName=iqn.b", "TargetName=iqn.bystander"); h.LoginStatus() != pdu.LoginSuccess {
 		t.Fatal(h.LoginStatus())
 	}
-	seeds := uint64(600)
-	if testing.Short() {
-		seeds = 60
-	}
-	for seed := range seeds {
-		r := s.connect(t)
-		r.isid[4] = byte(seed)
-		assault(s, r, seed, 60)
-		if seed%50 == 0 {
+	limit, sent, connections := mutatedPDUs(t), 0, uint64(0)
+	began, told := time.Now(), time.Now()
+	for ; sent < limit; connections++ {
+		r := s.dialRaw(t)
+		r.isid[4] = byte(connections)
+		sent += assault(s, r, connections, 60)
+		if time.Since(told) > time.Minute {
+			told = time.Now()
+			t.Logf("%d PDUs in %d connections after %v", sent, connections, told.Sub(began).Round(time.Second))
+		}
+		if connections%50 == 0 {
 			bystander.write(bystander.command(final, 0, []byte{byte(scsi.Inquiry), 0, 0, 0, 0, 0}), nil)
 			bystander.status(scsi.Good)
 		}

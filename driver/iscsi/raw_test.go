@@ -29,11 +29,18 @@ type raw struct {
 
 func (s *testServer) connect(t testing.TB) *raw {
 	t.Helper()
+	r := s.dialRaw(t)
+	t.Cleanup(func() { r.conn.Close() })
+	return r
+}
+
+// dialRaw connects; the caller closes the connection.
+func (s *testServer) dialRaw(t testing.TB) *raw {
+	t.Helper()
 	conn, err := net.Dial("tcp", s.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
 	return &raw{t: t, conn: conn, reader: pdu.NewReader(conn, 1<<24-1), cmdSN: 100, isid: pdu.ISID{0x80, 1, 2, 3, 4, 5}}
 }
 

@@ -17,6 +17,7 @@ const (
 	OperationInProgress                  AdditionalSense = 0x0016
 	EraseOperationInProgress             AdditionalSense = 0x0018
 	BecomingReady                        AdditionalSense = 0x0401
+	FormatInProgress                     AdditionalSense = 0x0404
 	OperationInProgressNotReady          AdditionalSense = 0x0407
 	WriteError                           AdditionalSense = 0x0C00
 	InvalidFieldInCommandInformationUnit AdditionalSense = 0x0E03
@@ -42,6 +43,8 @@ const (
 	ReservationsPreempted                AdditionalSense = 0x2A03
 	ReservationsReleased                 AdditionalSense = 0x2A04
 	RegistrationsPreempted               AdditionalSense = 0x2A05
+	CommandSequenceError                 AdditionalSense = 0x2C00
+	DataEncryptionParametersChanged      AdditionalSense = 0x2A11
 	CommandsClearedByAnotherInitiator    AdditionalSense = 0x2F00
 	IncompatibleMedium                   AdditionalSense = 0x3000
 	CleaningCartridgeInstalled           AdditionalSense = 0x3003
@@ -60,6 +63,9 @@ const (
 	MediaLoadOrEjectFailed               AdditionalSense = 0x5300
 	UnloadTapeFailure                    AdditionalSense = 0x5301
 	MediumRemovalPrevented               AdditionalSense = 0x5302
+	UnableToDecryptData                  AdditionalSense = 0x7401
+	UnencryptedDataWhileDecrypting       AdditionalSense = 0x7402
+	IncorrectDataEncryptionKey           AdditionalSense = 0x7403
 )
 
 var additionalSenseText = map[AdditionalSense]string{
@@ -72,9 +78,14 @@ var additionalSenseText = map[AdditionalSense]string{
 	OperationInProgress:                  "operation in progress",
 	EraseOperationInProgress:             "erase operation in progress",
 	BecomingReady:                        "logical unit is in process of becoming ready",
+	FormatInProgress:                     "logical unit not ready, format in progress",
 	OperationInProgressNotReady:          "logical unit not ready, operation in progress",
 	WriteError:                           "write error",
 	InvalidFieldInCommandInformationUnit: "invalid field in command information unit",
+	DataEncryptionParametersChanged:      "data encryption parameters changed by another I_T nexus",
+	UnableToDecryptData:                  "unable to decrypt data",
+	UnencryptedDataWhileDecrypting:       "unencrypted data encountered while decrypting",
+	IncorrectDataEncryptionKey:           "incorrect data encryption key",
 	UnrecoveredReadError:                 "unrecovered read error",
 	MechanicalPositioningError:           "mechanical positioning error",
 	ParameterListLengthError:             "parameter list length error",
@@ -97,6 +108,7 @@ var additionalSenseText = map[AdditionalSense]string{
 	ReservationsPreempted:                "reservations preempted",
 	ReservationsReleased:                 "reservations released",
 	RegistrationsPreempted:               "registrations preempted",
+	CommandSequenceError:                 "command sequence error",
 	CommandsClearedByAnotherInitiator:    "commands cleared by another initiator",
 	IncompatibleMedium:                   "incompatible medium installed",
 	CleaningCartridgeInstalled:           "cleaning cartridge installed",
@@ -165,6 +177,7 @@ const (
 	Read6                Opcode = 0x08
 	Write6               Opcode = 0x0A
 	SetCapacity          Opcode = 0x0B
+	ReadReverse6         Opcode = 0x0F
 	WriteFilemarks6      Opcode = 0x10
 	Space6               Opcode = 0x11
 	Verify6              Opcode = 0x13
@@ -180,6 +193,7 @@ const (
 	Space16              Opcode = 0x91
 	Locate16             Opcode = 0x92
 	Erase16              Opcode = 0x93
+	SecurityProtocolOut  Opcode = 0xB5
 	ServiceActionIn12    Opcode = 0xAB
 )
 
@@ -192,5 +206,7 @@ const (
 	InitializeElementStatusWithRange Opcode = 0x37
 	MoveMedium                       Opcode = 0xA5
 	ExchangeMedium                   Opcode = 0xA6
+	RequestVolumeElementAddress      Opcode = 0xB5
+	SendVolumeTag                    Opcode = 0xB6
 	ReadElementStatus                Opcode = 0xB8
 )

@@ -41,6 +41,8 @@ type Changer struct {
 	*spc.Unit
 	library Library
 	drive   spc.Identity
+
+	searched search
 }
 
 // moveLimit is how long a move may wait for a drive, and inventoryLimit how long
@@ -55,7 +57,7 @@ func New(c Config) *Changer {
 	ch := &Changer{library: c.Library, drive: c.DriveIdentity}
 	ch.Unit = spc.NewUnit(spc.Config{
 		Identity: c.Identity, DeviceType: 0x08, Standard: 0x0480,
-		Commands: ch.commands(), Mode: ch.modeConfig(), Logger: c.Log,
+		Commands: ch.commands(), Words: cdbWords, Mode: ch.modeConfig(), Logger: c.Log,
 	})
 	return ch
 }
@@ -86,6 +88,10 @@ func (c *Changer) commands() []spc.Command {
 		{Opcode: scsi.ExchangeMedium, Name: "EXCHANGE MEDIUM", Usage: []byte{0, 0, ff, ff, ff, ff, ff, ff, ff, ff, 0x03, 0}, Do: c.exchangeMedium},
 		{Opcode: scsi.ReadElementStatus, Name: "READ ELEMENT STATUS", Usage: []byte{0, 0x1f, ff, ff, ff, ff, 0x03, ff, ff, ff, 0, 0},
 			Check: checkReadElementStatus, Do: c.readElementStatus},
+		{Opcode: scsi.RequestVolumeElementAddress, Name: "REQUEST VOLUME ELEMENT ADDRESS", Usage: []byte{0, 0x1f, ff, ff, ff, ff, 0, ff, ff, ff, 0, 0},
+			Check: checkReadElementStatus, Do: c.requestVolumeElementAddress},
+		{Opcode: scsi.SendVolumeTag, Name: "SEND VOLUME TAG", Usage: []byte{0, 0x0f, ff, ff, 0, 0x1f, 0, 0, ff, ff, 0, 0},
+			Check: checkReadElementStatus, Do: c.sendVolumeTag},
 	}
 }
 

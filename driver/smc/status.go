@@ -47,16 +47,8 @@ type report struct {
 }
 
 func (c *Changer) readElementStatus(r *spc.Request) error {
-	kind, start, number := slotmap.Kind(r.CDB[1]&0x0f), address(r, 2), int(scsi.Uint16(r.CDB[4:]))
-	allocation := int(scsi.Uint24(r.CDB[7:]))
-	m := c.library.Map()
-	elements := m.All()
-	if kind != 0 {
-		elements = m.Elements(kind)
-	}
-	for len(elements) > 0 && elements[0].Address < start {
-		elements = elements[1:]
-	}
+	number, allocation := int(scsi.Uint16(r.CDB[4:])), int(scsi.Uint24(r.CDB[7:]))
+	elements := c.selected(r)
 	if number > 0 && len(elements) > number {
 		elements = elements[:number]
 	}

@@ -21,6 +21,8 @@ const (
 	// Immediate: answered from published state in the submitter's goroutine,
 	// without waiting for the tasks in the queue. Do must be safe beside them.
 	Immediate
+	// Meanwhile: answered like an Immediate one while something holds the medium.
+	Meanwhile
 	// NeedsMedium and ChangesMedium are passed to the unit's Prepare.
 	NeedsMedium
 	ChangesMedium

@@ -12,7 +12,7 @@ func (u *Unit) commonCommands() []Command {
 	rows := []Command{
 		{Opcode: scsi.TestUnitReady, Name: "TEST UNIT READY", Usage: []byte{0, 0, 0, 0, 0, 0}, Flags: NeedsMedium | UnderPersistent,
 			Do: func(*Request) error { return nil }},
-		{Opcode: scsi.RequestSense, Name: "REQUEST SENSE", Usage: []byte{0, 1, 0, 0, 0xff, 0}, Flags: NoUnitAttention | AnyTime, Do: u.requestSense},
+		{Opcode: scsi.RequestSense, Name: "REQUEST SENSE", Usage: []byte{0, 1, 0, 0, 0xff, 0}, Flags: NoUnitAttention | AnyTime | Meanwhile, Do: u.requestSense},
 		{Opcode: scsi.Inquiry, Name: "INQUIRY", Usage: []byte{0, 1, 0xff, 0xff, 0xff, 0}, Flags: NoUnitAttention | AnyTime | Immediate, Do: u.inquiry},
 		{Opcode: scsi.ModeSelect6, Name: "MODE SELECT(6)", Usage: []byte{0, 0x11, 0, 0, 0xff, 0}, Do: u.modeSelect},
 		{Opcode: scsi.Reserve6, Name: "RESERVE(6)", Usage: []byte{0, 0, 0, 0, 0, 0}, Flags: UnderPersistent, Do: u.reserve},
@@ -50,13 +50,16 @@ func (u *Unit) commonCommands() []Command {
 	)
 }
 
-// requestSense gives a pending unit attention as data, and clears it. The status
-// is always GOOD, and a missing medium is no news: mtx asks until key 0.
+// requestSense gives a pending unit attention as data, and clears it, else the
+// progress of an operation. The status is always GOOD, and a missing medium is no
+// news: mtx asks until key 0.
 func (u *Unit) requestSense(r *Request) error {
 	u.mu.Lock()
 	sense := &scsi.Sense{}
 	if len(r.from.attentions) > 0 {
 		sense = scsi.Attention(r.from.nextAttention())
+	} else if o := u.operation.Load(); o != nil {
+		sense = o.sense(scsi.NoSense, o.Running)
 	}
 	u.mu.Unlock()
 	data := sense.Fixed()
@@ -109,19 +112,6 @@ func (u *Unit) receiveDiagnostic(r *Request) error {
 	}
 	return r.Reply([]byte{0, 0, 0, 1, 0}, int(scsi.Uint16(r.CDB[3:])))
 }
-
-// Modes of READ BUFFER and WRITE BUFFER.
-const bufferDescriptor = 0x03
-
-func (u *Unit) readBuffer(r *Request) error {
-	if r.CDB[1]&0x1f != bufferDescriptor {
-		return scsi.InvalidFieldInCDB(1, 4)
-	}
-	return r.Reply(make([]byte, 4), int(scsi.Uint24(r.CDB[6:])))
-}
-
-// writeBuffer refuses every mode: there is no buffer and no firmware.
-func (u *Unit) writeBuffer(*Request) error { return scsi.InvalidFieldInCDB(1, 4) }
 
 const (
 	listAll = iota

@@ -21,6 +21,9 @@
 //	  │                 reserved bits
 //	  └── rows with Immediate (INQUIRY, REPORT LUNS, LOG SENSE) skip the FIFO
 //
+// A command with IMMED may be answered before it is carried out ([Request.Continue]);
+// it keeps the turn, and whoever asks meanwhile hears of its progress.
+//
 // Tasks run one at a time in the order of Submit, in the goroutine of whoever
 // submitted to an idle unit (see [TaskSet]). Everything a Do touches is
 // therefore the unit's alone; what belongs to nexuses (unit attentions,

@@ -26,6 +26,9 @@ type ModePage struct {
 	// Live, if any, fills in what the unit knows, on a copy about to be sent as
 	// current or default values.
 	Live func(page []byte)
+	// Short, when not 0, is how many bytes MODE SELECT must send at least; values
+	// that a shorter page does not have stay.
+	Short int
 	// Check, if any, judges a page that MODE SELECT is about to set.
 	Check func(page []byte) error
 }
@@ -96,6 +99,22 @@ func (p *modePage) header() int {
 		return 4
 	}
 	return 2
+}
+
+// sent returns how many bytes b has of the page, 0 when that is not what it must
+// be.
+func (p *modePage) sent(b []byte) int {
+	n := p.header()
+	if p.Short > 0 && len(b) > 1 && n == 2 {
+		if total := n + int(b[1]); total >= p.Short && total <= min(len(p.Default), len(b)) {
+			return total
+		}
+		return 0
+	}
+	if len(b) < len(p.Default) || !bytes.Equal(b[1:n], p.Default[1:n]) {
+		return 0
+	}
+	return len(p.Default)
 }
 
 func (p *modePage) values(pc PageControl) []byte {
@@ -270,11 +289,12 @@ func (m *modePages) parse(list []byte, at int) (changes []change, err error) {
 			return nil, scsi.InvalidFieldInParameterList(at, 5)
 		}
 		n := p.header()
-		if len(rest) < len(p.Default) || !bytes.Equal(rest[1:n], p.Default[1:n]) {
+		total := p.sent(rest)
+		if total == 0 {
 			return nil, scsi.Illegal(scsi.ParameterListLengthError)
 		}
 		value := slices.Clone(p.current)
-		for i := n; i < len(value); i++ {
+		for i := n; i < total; i++ {
 			value[i] = value[i]&^p.Changeable[i] | rest[i]&p.Changeable[i]
 		}
 		if p.Check != nil {
@@ -283,7 +303,7 @@ func (m *modePages) parse(list []byte, at int) (changes []change, err error) {
 			}
 		}
 		changes = append(changes, change{p, value})
-		at += len(p.Default)
+		at += total
 	}
 	return changes, nil
 }

@@ -20,6 +20,7 @@ type nexus struct {
 	attentions []scsi.AdditionalSense // oldest first
 	prevents   bool                   // PREVENT ALLOW MEDIUM REMOVAL
 	alerts     Alerts                 // TapeAlert flags not yet read by this nexus
+	echo       []byte                 // what WRITE BUFFER left for READ BUFFER; nil: nothing
 }
 
 // nexus returns the entry for a name, making one, with the unit attentions of a

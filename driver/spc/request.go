@@ -10,6 +10,8 @@ type Request struct {
 	command *Command
 	from    *nexus
 	after   func()
+
+	operation *operation // nil: the command is not answered yet
 }
 
 // Command returns the row that is being executed.

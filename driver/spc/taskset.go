@@ -212,8 +212,18 @@ func (s *TaskSet) perform(e entry) {
 	}
 	e.task.Done(outcome)
 	if after != nil {
+		s.letGo()
 		after()
 	}
+}
+
+// letGo ends the running task, which was answered, before what follows it: no
+// Abort waits for that.
+func (s *TaskSet) letGo() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = entry{}
+	s.stopped.Broadcast()
 }
 
 // Context returns a context for the running task that ends when the task is

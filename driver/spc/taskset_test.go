@@ -24,6 +24,7 @@ type wire struct {
 	aborted atomic.Bool
 	wake    chan struct{} // closed by Abort
 	done    chan scsi.Outcome
+	in      []byte // what SendDataIn brought
 }
 
 func newWire() *wire {
@@ -32,7 +33,7 @@ func newWire() *wire {
 
 func (w *wire) ReceiveDataOut(int) ([]byte, error) { <-w.wake; return nil, scsi.ErrAborted }
 func (w *wire) Buffer(n int) []byte                { return make([]byte, n) }
-func (w *wire) SendDataIn([]byte) error            { return nil }
+func (w *wire) SendDataIn(p []byte) error          { w.in = append(w.in, p...); return nil }
 
 func (w *wire) Abort() {
 	if w.aborted.CompareAndSwap(false, true) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"virtualloader/driver/scsi"
@@ -20,6 +21,7 @@ type Config struct {
 	VPD []VPDPage
 
 	Commands []Command // rows beside, or instead of, the common ones
+	Words    Words     // the fields of these rows
 	Mode     ModeConfig
 	Log      []LogPage
 
@@ -47,9 +49,12 @@ type Unit struct {
 	*TaskSet
 	config   Config
 	commands *CommandSet
-	mode     *modePages
-	log      *slog.Logger
-	inTurn   Request // of the task that is executing; Immediate ones have their own
+	describer
+	mode   *modePages
+	log    *slog.Logger
+	inTurn Request // of the task that is executing; Immediate ones have their own
+
+	operation atomic.Pointer[operation] // that goes on after its status; nil: none
 
 	mu         sync.Mutex // guards what follows; taken alone, never while waiting
 	nexuses    map[scsi.Nexus]*nexus
@@ -71,6 +76,7 @@ func NewUnit(c Config) *Unit {
 	}
 	u.mode = newModePages(c.Mode)
 	u.commands = NewCommandSet(u.commonCommands(), c.Commands)
+	u.describer, _ = newDescriber(u.commands, commonWords, c.Words) // CheckWords tells the error
 	u.TaskSet = NewTaskSet(u.execute)
 	u.luns = func() []scsi.LUN { return []scsi.LUN{0} }
 	u.timestamp.start = time.Now()
@@ -94,7 +100,7 @@ func (u *Unit) ReportLUNs(luns func() []scsi.LUN) {
 func (u *Unit) Submit(t *scsi.Task) (run func()) {
 	if rows := u.commands.Actions(scsi.Opcode(t.CDB[0])); len(rows) > 0 {
 		flags := rows[0].Flags
-		if flags&Immediate != 0 || flags&NeedsMedium != 0 && u.Detached() {
+		if flags&Immediate != 0 || flags&(NeedsMedium|Meanwhile) != 0 && u.occupied() {
 			return func() { u.immediate(t) }
 		}
 	}
@@ -102,15 +108,15 @@ func (u *Unit) Submit(t *scsi.Task) (run func()) {
 }
 
 // immediate executes t beside the task set. What it has to do with the medium
-// while an aborted task still holds the unit is refused.
+// while an operation, or a task that was aborted, still holds it is refused.
 func (u *Unit) immediate(t *scsi.Task) {
 	r := &Request{Task: t, unit: u}
 	err := u.admit(r)
 	if err == nil {
-		if r.command.Flags&Immediate != 0 {
+		if r.command.Flags&(Immediate|Meanwhile) != 0 {
 			err = r.command.Do(r)
 		} else {
-			err = scsi.Unready(scsi.OperationInProgressNotReady)
+			err = u.notReady()
 		}
 	}
 	t.Done(u.outcome(r, err))

@@ -138,10 +138,7 @@ func (d *Drive) checkAttribute(r *spc.Request) error {
 	if r.CDB[5] != 0 {
 		return scsi.InvalidFieldInCDB(5, scsi.NoBit)
 	}
-	if r.CDB[7] != 0 {
-		return scsi.InvalidFieldInCDB(7, scsi.NoBit)
-	}
-	return nil
+	return d.checkPartition(r, 7)
 }
 
 // READ ATTRIBUTE service actions.
@@ -154,10 +151,16 @@ const (
 )
 
 func (d *Drive) readAttribute(r *spc.Request) error {
+	return d.inPartition(int(r.CDB[7]), func() error { return d.tellAttributes(r) })
+}
+
+func (d *Drive) tellAttributes(r *spc.Request) error {
 	first := scsi.Uint16(r.CDB[8:])
 	data := make([]byte, 4)
 	switch r.CDB[1] & 0x1f {
-	case volumeList, partitionList: // first number 0, one of them
+	case partitionList: // first number 0, so many of them
+		return r.Reply([]byte{0, 2, 0, byte(d.image.Partitions())}, int(scsi.Uint32(r.CDB[10:])))
+	case volumeList: // first number 0, one of them
 		return r.Reply([]byte{0, 2, 0, 1}, int(scsi.Uint32(r.CDB[10:])))
 	case attributeValues:
 		for _, a := range attributes {
@@ -208,6 +211,11 @@ func (d *Drive) writeAttribute(r *spc.Request) error {
 	if err != nil {
 		return err
 	}
+	return d.inPartition(int(r.CDB[7]), func() error { return d.setAttributes(changes) })
+}
+
+// setAttributes sets host attributes, or deletes those without a value.
+func (d *Drive) setAttributes(changes []tape.Attribute) (err error) {
 	for _, a := range changes {
 		if len(a.Value) == 0 {
 			err = d.image.DeleteAttribute(a.ID)

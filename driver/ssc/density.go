@@ -83,7 +83,7 @@ func (d *Drive) reportDensity(r *spc.Request) error {
 		if err := d.readiness(scsi.ReportDensitySupport); err != nil {
 			return err
 		}
-		capacity := spc.BigEndian(4, uint64(d.image.Info().CapacityBytes/1e6))
+		capacity := spc.BigEndian(4, uint64(d.image.TotalBytes()/1e6))
 		descriptor = generationOf(d.barcode).describe(scsi.Uint32(capacity))
 	}
 	header := []byte{0, byte(len(descriptor) + 2), 0, 0}

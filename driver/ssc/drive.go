@@ -41,8 +41,11 @@ type Config struct {
 	// DataTransferElement is the drive's element address in its changer, for
 	// VPD page B4h; 0 means 0100h.
 	DataTransferElement uint16
-	Host                Host         // nil: a disk without end and nobody to tell
-	Log                 *slog.Logger // nil: discard
+	Host                Host // nil: a disk without end and nobody to tell
+	// Compression lets hosts have blocks stored compressed (mode page 0Fh, DCE).
+	// Without it the payload is always plain, whatever DCE says.
+	Compression bool
+	Log         *slog.Logger // nil: discard
 }
 
 // ErrOccupied is what loading into a drive that holds a cartridge gives.
@@ -56,8 +59,11 @@ type Drive struct {
 	log     *slog.Logger
 	element uint16
 
+	compression bool
+
 	cartridge          // in the unit's turn only
 	settings           // likewise
+	keys      keyring  // likewise
 	live      live     // published for everybody
 	idle      idleness // rewinds a forgotten tape
 	wg        sync.WaitGroup
@@ -74,10 +80,11 @@ type cartridge struct {
 	protected bool
 
 	dirty        bool // written since the last sync
-	appending    bool // the last command wrote, and live.usedBytes is what it left
 	earlyWarning bool // a write of this load met early warning
 	nearlyFull   bool // the host was told
 	overwrite    overwrite
+	overdue      *scsi.Sense  // what a command with IMMED still has to say
+	traffic      tape.Traffic // as far as it was accounted for
 }
 
 type state uint8
@@ -97,7 +104,7 @@ type settings struct {
 
 // New returns an empty drive.
 func New(c Config) *Drive {
-	d := &Drive{host: c.Host, log: c.Log, element: c.DataTransferElement}
+	d := &Drive{host: c.Host, log: c.Log, element: c.DataTransferElement, compression: c.Compression}
 	if d.host == nil {
 		d.host = endless{}
 	}
@@ -109,7 +116,7 @@ func New(c Config) *Drive {
 	}
 	d.Unit = spc.NewUnit(spc.Config{
 		Identity: c.Identity, DeviceType: 0x01, Standard: 0x0520, VPD: d.vpdPages(),
-		Commands: d.commands(), Mode: d.modeConfig(), Log: d.logPages(),
+		Commands: d.withImmediate(d.commands()), Words: cdbWords, Mode: d.modeConfig(), Log: d.logPages(),
 		Prepare: d.prepare, Arrival: d.arrival, Reset: d.reset, Sessions: d.sessions,
 		Logger: c.Log,
 	})
@@ -141,7 +148,7 @@ var raisedAlerts = spc.AlertSet(spc.AlertHardError, spc.AlertWriteFailure, spc.A
 // arrival: a nexus that comes for the first time learns of a tape at its
 // beginning; one that stands elsewhere is in use by somebody else.
 func (d *Drive) arrival() []scsi.AdditionalSense {
-	if m := d.live.mounted.Load(); m != nil && m.ready && d.live.object.Load() == 0 {
+	if m := d.live.mounted.Load(); m != nil && m.ready && d.live.object.Load() == 0 && d.live.partition.Load() == 0 {
 		return []scsi.AdditionalSense{scsi.MediumMayHaveChanged}
 	}
 	return nil
@@ -150,6 +157,7 @@ func (d *Drive) arrival() []scsi.AdditionalSense {
 func (d *Drive) reset() {
 	d.settings = settings{}
 	d.overwrite = overwrite{}
+	d.clearKeys(everyKey)
 }
 
 // Load puts a loaded image into the drive, rewound, and tells every nexus. The
@@ -175,11 +183,12 @@ func (d *Drive) insert(ctx context.Context, c cartridge) error {
 			return
 		}
 		if c.image != nil {
-			c.image.Rewind()
+			rewindAll(c.image)
 			info := c.image.Info()
 			c.medium, c.protected = info.Medium, info.WriteProtected
 		}
 		d.cartridge = c
+		d.keys.applied = nil
 		d.live.newLoad()
 		d.raiseForCartridge()
 		d.publish()
@@ -226,6 +235,7 @@ func (d *Drive) eject() error {
 			d.log.Error("the unloaded tape was not closed cleanly; its data is safe", "barcode", d.barcode, "error", err)
 		}
 	}
+	d.clearKeys(onDemand)
 	d.cartridge = cartridge{}
 	d.ClearAlerts()
 	return nil
@@ -240,6 +250,7 @@ func (d *Drive) Close() error {
 	d.idle.stop(&d.wg)
 	d.Unit.Close()
 	d.wg.Wait()
+	d.clearKeys(everyKey)
 	if d.image == nil {
 		return nil
 	}
@@ -300,14 +311,14 @@ func (d *Drive) sessions() {
 }
 
 func (d *Drive) rewindForgotten() {
-	if d.LoggedIn() > 0 || d.state != ready || d.image.Position().BeginningOfPartition {
+	if d.LoggedIn() > 0 || d.state != ready || d.atBeginning() == nil {
 		return
 	}
 	if err := d.flush(); err != nil {
 		d.log.Error("flush before rewinding a forgotten tape", "barcode", d.barcode, "error", err)
 		return
 	}
-	d.image.Rewind()
+	rewindAll(d.image)
 	d.publish()
 	d.PostAll(scsi.MediumMayHaveChanged)
 }

@@ -41,8 +41,8 @@ func errorCounters(bytes int64) []spc.LogParameter {
 func (d *Drive) logSequentialAccess() []spc.LogParameter {
 	read, wrote := uint64(d.live.bytesRead.Load()), uint64(d.live.bytesWritten.Load())
 	return []spc.LogParameter{
-		spc.LogNumber(0, 8, wrote), spc.LogNumber(1, 8, wrote),
-		spc.LogNumber(2, 8, read), spc.LogNumber(3, 8, read),
+		spc.LogNumber(0, 8, wrote), spc.LogNumber(1, 8, uint64(d.live.storedWritten.Load())),
+		spc.LogNumber(2, 8, uint64(d.live.storedRead.Load())), spc.LogNumber(3, 8, read),
 		spc.LogNumber(0x0100, 8, 0), // cleaning required
 	}
 }
@@ -79,18 +79,26 @@ func (d *Drive) logTapeAlertResponse() []spc.LogParameter {
 // volume is what the volume pages tell; valid is false without a usable medium,
 // and then all figures are zero.
 type volume struct {
-	valid           bool
-	info            tape.Info
-	used, remaining int64
+	valid bool
+	info  tape.Info // CapacityBytes of all partitions
+	total int64     // used in all partitions
+	// Of each partition; one at least.
+	capacity, used, remaining []int64
 }
 
 func (d *Drive) volume() volume {
 	m := d.live.mounted.Load()
 	if m == nil || !m.ready || m.problem != nil {
-		return volume{}
+		zero := []int64{0}
+		return volume{capacity: zero, used: zero, remaining: zero}
 	}
-	used := d.live.usedBytes.Load()
-	return volume{true, m.info, used, max(0, m.info.CapacityBytes-used)}
+	v := volume{valid: true, info: m.info, total: d.live.used(m)}
+	for n, p := range m.parts {
+		used := d.live.usedBytes[n].Load()
+		v.capacity, v.used = append(v.capacity, p.CapacityBytes), append(v.used, used)
+		v.remaining = append(v.remaining, max(0, p.CapacityBytes-used))
+	}
+	return v
 }
 
 func (d *Drive) logVolumeStatistics() []spc.LogParameter {
@@ -105,16 +113,12 @@ func (d *Drive) logVolumeStatistics() []spc.LogParameter {
 	}
 	p = append(p, number(0x07, 8, read/mega), number(0x08, 4, 0), number(0x09, 4, 0), number(0x0C, 4, 0), number(0x0D, 4, 0),
 		number(0x0E, 4, wrote/mega), number(0x0F, 4, read/mega), number(0x10, 8, wrote/mega), number(0x11, 8, read/mega),
-		number(0x12, 2, 100), number(0x13, 2, 100), number(0x14, 8, 0), number(0x15, 8, 0),
-		number(0x16, 8, uint64(v.info.CapacityBytes/mega)), number(0x17, 8, uint64(v.used/mega)),
+		number(0x12, 2, ratio(int64(wrote), d.live.loadStoredWritten.Load())), number(0x13, 2, ratio(int64(read), d.live.loadStoredRead.Load())), number(0x14, 8, 0), number(0x15, 8, 0),
+		number(0x16, 8, uint64(v.info.CapacityBytes/mega)), number(0x17, 8, uint64(v.total/mega)),
 		spc.LogParameter{Code: 0x40, Control: spc.LogASCII, Value: spc.Pad(v.info.Serial, 32)},
 		number(0x80, 1, flag(v.info.WriteProtected)), number(0x81, 1, flag(v.info.Medium == tape.WORM)),
 		number(0x0101, 4, v.info.LoadCount), number(0x0102, 4, v.info.LoadCount))
-	for i, bytes := range []int64{v.info.CapacityBytes, v.used, v.remaining} {
-		record := append([]byte{7, 0, 0, 0}, spc.BigEndian(4, uint64(bytes/mega))...)
-		p = append(p, spc.LogParameter{Code: 0x0202 + uint16(i), Control: spc.LogBinary, Value: record})
-	}
-	return p
+	return append(p, partitionRecords(0x0202, v.capacity), partitionRecords(0x0203, v.used), partitionRecords(0x0204, v.remaining))
 }
 
 func flag(b bool) uint64 {
@@ -124,23 +128,17 @@ func flag(b bool) uint64 {
 	return 0
 }
 
-// logCompression: nothing is compressed, so all ratios are 100 %.
-func (d *Drive) logCompression() []spc.LogParameter {
-	p := []spc.LogParameter{spc.LogNumber(0, 2, 100), spc.LogNumber(1, 2, 100)}
-	read, wrote := d.live.bytesRead.Load(), d.live.bytesWritten.Load()
-	for i, bytes := range []int64{read, read, wrote, wrote} { // to server, from medium, from server, to medium
-		code := uint16(2 + 2*i)
-		p = append(p, spc.LogNumber(code, 4, uint64(bytes/mega)), spc.LogNumber(code+1, 4, uint64(bytes%mega)))
-	}
-	return p
-}
-
 // logCapacity is page 31h, in MiB.
 func (d *Drive) logCapacity() []spc.LogParameter {
 	v := d.volume()
-	mib := func(bytes int64) uint64 { return min(uint64(bytes)>>20, math.MaxUint32) }
+	mib := func(bytes []int64, n int) uint64 {
+		if n >= len(bytes) {
+			return 0
+		}
+		return min(uint64(bytes[n])>>20, math.MaxUint32)
+	}
 	return []spc.LogParameter{
-		spc.LogNumber(1, 4, mib(v.remaining)), spc.LogNumber(2, 4, 0),
-		spc.LogNumber(3, 4, mib(v.info.CapacityBytes)), spc.LogNumber(4, 4, 0),
+		spc.LogNumber(1, 4, mib(v.remaining, 0)), spc.LogNumber(2, 4, mib(v.remaining, 1)),
+		spc.LogNumber(3, 4, mib(v.capacity, 0)), spc.LogNumber(4, 4, mib(v.capacity, 1)),
 	}
 }

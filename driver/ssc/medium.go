@@ -38,7 +38,7 @@ func (d *Drive) loadUnload(r *spc.Request) error {
 // thread makes the cartridge in the drive ready, at its beginning.
 func (d *Drive) thread(r *spc.Request) error {
 	if d.state == ready {
-		return d.doing(rewinding, d.rewind)(r)
+		return d.doing(rewinding, d.rewindToLoadPoint)(r)
 	}
 	defer d.publish()
 	if d.problem != nil {
@@ -46,7 +46,7 @@ func (d *Drive) thread(r *spc.Request) error {
 		return d.readiness(r.Command().Opcode)
 	}
 	d.live.activity.Store(uint32(loading))
-	d.image.Rewind()
+	rewindAll(d.image)
 	d.state = ready
 	d.raiseForCartridge()
 	d.PostOthers(r, scsi.MediumMayHaveChanged)
@@ -67,13 +67,14 @@ func (d *Drive) unthread(r *spc.Request) error {
 		if err := d.flush(); err != nil {
 			return err
 		}
-		d.image.Rewind()
+		rewindAll(d.image)
 		if err := d.image.Park(); err != nil {
 			d.Raise(spc.AlertHardError)
 			return plain(err, scsi.WriteError)
 		}
 	}
 	d.state, d.overwrite = unloaded, overwrite{}
+	d.clearKeys(onDemand)
 	d.ClearAlerts()
 	barcode, earlyWarning := d.barcode, d.earlyWarning
 	r.After(func() { d.wg.Go(func() { d.host.Unloaded(barcode, earlyWarning) }) })
@@ -97,30 +98,6 @@ func (d *Drive) erase(r *spc.Request) error {
 		return sense
 	}
 	return d.reshaped(d.image.Erase(long))
-}
-
-func checkFormat(r *spc.Request) error {
-	if scsi.Uint16(r.CDB[3:]) != 0 {
-		return scsi.InvalidFieldInCDB(3, scsi.NoBit)
-	}
-	if r.CDB[2]&0x0f != 0 { // one partition is all there is
-		return scsi.InvalidFieldInCDB(2, 3)
-	}
-	return nil
-}
-
-func (d *Drive) formatMedium(*spc.Request) error {
-	if err := d.atBeginning(); err != nil {
-		return err
-	}
-	return d.reshaped(d.image.Format())
-}
-
-func (d *Drive) atBeginning() error {
-	if !d.image.Position().BeginningOfPartition {
-		return scsi.Illegal(scsi.PositionPastBeginningOfMedium)
-	}
-	return nil
 }
 
 // reshaped ends a command after which the cartridge is another one inside.
@@ -151,7 +128,7 @@ func (d *Drive) setCapacity(r *spc.Request) error {
 	if err := d.atBeginning(); err != nil {
 		return err
 	}
-	full := d.image.Info().CapacityBytes
+	full := d.image.TotalBytes()
 	if a, ok := d.image.Attribute(fullCapacity); ok && len(a.Value) == 8 {
 		full = int64(scsi.Uint64(a.Value))
 	} else if err := d.image.SetAttribute(tape.Attribute{ID: fullCapacity, Value: spc.BigEndian(8, uint64(full))}); err != nil {

@@ -62,21 +62,11 @@ func (d *Drive) deviceConfiguration() spc.ModePage {
 		if d.ModePage(pageCompression, 0)[2]&0x80 != 0 {
 			b[14] = 0x01
 		}
+		if d.hasMedium() {
+			b[3] = byte(d.image.Partition())
+		}
 		if d.image != nil && d.protected {
 			b[15] |= 0x02 // PERSWP
-		}
-	}
-	return p
-}
-
-// mediumPartition is page 11h: one partition, of the whole capacity in GB.
-func (d *Drive) mediumPartition() spc.ModePage {
-	const psum, pofm, recognition, gigabytes = 0x18, 0x04, 0x03, 0x09
-	p := still(page(0x11, 0x08, map[int]byte{4: psum | pofm, 5: recognition, 6: gigabytes}))
-	p.Live = func(b []byte) {
-		if d.image != nil {
-			size := max(1, d.image.Info().CapacityBytes/1e9)
-			copy(b[8:], spc.BigEndian(2, uint64(size)))
 		}
 	}
 	return p

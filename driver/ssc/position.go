@@ -15,6 +15,15 @@ func (d *Drive) rewind(*spc.Request) error {
 	return nil
 }
 
+// rewindToLoadPoint is the rewinding that LOAD does: to partition 0.
+func (d *Drive) rewindToLoadPoint(*spc.Request) error {
+	if err := d.flush(); err != nil {
+		return err
+	}
+	rewindAll(d.image)
+	return nil
+}
+
 // SPACE codes.
 const (
 	spaceBlocks = iota
@@ -79,18 +88,24 @@ const (
 
 const changePartition = 0x02
 
-func checkLocate(r *spc.Request) error {
-	partition := 8
+func (d *Drive) checkLocate(r *spc.Request) error {
 	if r.Command().Opcode == scsi.Locate16 {
-		partition = 3
 		if r.CDB[1]>>3&3 == 2 {
 			return scsi.InvalidFieldInCDB(1, 4)
 		}
 	}
-	if r.Flag(1, changePartition) && r.CDB[partition] != 0 {
-		return scsi.InvalidFieldInCDB(partition, scsi.NoBit)
+	if r.Flag(1, changePartition) {
+		return d.checkPartition(r, locatePartition(r))
 	}
 	return nil
+}
+
+// locatePartition is the byte of LOCATE that has the partition.
+func locatePartition(r *spc.Request) int {
+	if r.Command().Opcode == scsi.Locate16 {
+		return 3
+	}
+	return 8
 }
 
 // locate is LOCATE(10), whose BT bit (a vendor's block address) is taken as a
@@ -98,6 +113,11 @@ func checkLocate(r *spc.Request) error {
 func (d *Drive) locate(r *spc.Request) error {
 	if err := d.flush(); err != nil {
 		return err
+	}
+	if r.Flag(1, changePartition) {
+		if err := d.image.SetPartition(int(r.CDB[locatePartition(r)])); err != nil {
+			return plain(err, scsi.MechanicalPositioningError)
+		}
 	}
 	kind, id := byte(locateObject), uint64(scsi.Uint32(r.CDB[3:]))
 	if r.Command().Opcode == scsi.Locate16 {
@@ -153,18 +173,19 @@ func (d *Drive) readPosition(r *spc.Request) error {
 	case longForm:
 		data := make([]byte, 32)
 		data[0] = flags
+		scsi.PutUint32(data[4:], uint32(d.image.Partition()))
 		scsi.PutUint64(data[8:], p.Object)
 		scsi.PutUint64(data[16:], p.File)
 		return r.Reply(data, len(data))
 	case extendedForm:
 		data := make([]byte, 32)
-		data[0], data[3] = flags, 0x1C
+		data[0], data[1], data[3] = flags, byte(d.image.Partition()), 0x1C
 		scsi.PutUint64(data[8:], p.Object)
 		scsi.PutUint64(data[16:], p.Object)
 		return r.Reply(data, int(scsi.Uint16(r.CDB[7:])))
 	}
 	data := make([]byte, 20)
-	data[0] = flags
+	data[0], data[1] = flags, byte(d.image.Partition())
 	object := uint32(p.Object)
 	if p.Object > math.MaxUint32-1 {
 		data[0] |= perr

@@ -19,6 +19,9 @@ func (d *Drive) prepare(r *spc.Request) error {
 		if err := d.readiness(c.Opcode); err != nil {
 			return err
 		}
+		if err := d.tellOverdue(c.Opcode); err != nil {
+			return err
+		}
 	}
 	if c.Flags&spc.ChangesMedium == 0 {
 		return nil
@@ -123,7 +126,7 @@ func (d *Drive) allowOverwrite(r *spc.Request) error {
 	switch kind {
 	case 0, overwriteByFormat:
 	case overwriteAtPosition:
-		if partition != 0 || position != d.image.Position().Object {
+		if int(partition) != d.image.Partition() || position != d.image.Position().Object {
 			return scsi.Illegal(scsi.SequentialPositioningError)
 		}
 	default:

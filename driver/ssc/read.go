@@ -131,6 +131,7 @@ func (d *Drive) readFailed(err error, information int64) *scsi.Sense {
 func (d *Drive) countRead(n int) {
 	d.live.bytesRead.Add(int64(n))
 	d.live.loadRead.Add(int64(n))
+	d.account()
 }
 
 // Bits of CDB byte 1 of VERIFY.
@@ -198,6 +199,7 @@ func verified(o tape.Object, want, atFilemark, atOther int64) error {
 // verifyWhile checks one object after the other while more says so; left is the
 // INFORMATION of what stops it.
 func (d *Drive) verifyWhile(r *spc.Request, left *int64, more func(tape.Object) (bool, error)) error {
+	defer d.passOver()
 	for !d.Aborted() {
 		object, err := d.image.Next()
 		if err == nil {

@@ -33,16 +33,22 @@ type live struct {
 	mounted  atomic.Pointer[mounted]
 
 	object, file         atomic.Uint64
-	usedBytes            atomic.Int64 // up to end of data
-	bytesRead            atomic.Int64 // to hosts, since the drive was made
+	partition            atomic.Int32
+	usedBytes            [2]atomic.Int64 // up to end of data, of the partitions
+	bytesRead            atomic.Int64    // to hosts, since the drive was made
 	bytesWritten         atomic.Int64
 	loadRead, loadWrites atomic.Int64 // of this load
+
+	// The same in the payload file, where blocks may be compressed.
+	storedRead, storedWritten         atomic.Int64
+	loadStoredRead, loadStoredWritten atomic.Int64
 }
 
 // mounted is what changes rarely about a cartridge.
 type mounted struct {
 	barcode string
-	info    tape.Info // UsedBytes is out of date while the host writes
+	info    tape.Info   // of the first partition, and CapacityBytes of all
+	parts   []tape.Info // of each; UsedBytes are out of date while the host writes
 	ready   bool
 	problem error
 }
@@ -50,6 +56,8 @@ type mounted struct {
 func (l *live) newLoad() {
 	l.loadRead.Store(0)
 	l.loadWrites.Store(0)
+	l.loadStoredRead.Store(0)
+	l.loadStoredWritten.Store(0)
 }
 
 // publish makes all of the cartridge's state visible and the drive idle.
@@ -59,22 +67,37 @@ func (d *Drive) publish() {
 		d.live.mounted.Store(nil)
 		d.live.object.Store(0)
 		d.live.file.Store(0)
-		d.live.usedBytes.Store(0)
+		for i := range d.live.usedBytes {
+			d.live.usedBytes[i].Store(0)
+		}
 		return
 	}
 	m := &mounted{barcode: d.barcode, ready: d.state == ready, problem: d.problem}
 	if d.image != nil {
-		m.info = d.image.Info()
-		d.live.usedBytes.Store(m.info.UsedBytes)
+		for n := range d.image.Partitions() {
+			m.parts = append(m.parts, d.image.PartitionInfo(n))
+			d.live.usedBytes[n].Store(m.parts[n].UsedBytes)
+		}
+		m.info = m.parts[0]
+		m.info.CapacityBytes = d.image.TotalBytes()
 		d.publishPosition()
 	}
 	d.live.mounted.Store(m)
+}
+
+// used is what is used in all partitions together.
+func (l *live) used(m *mounted) (n int64) {
+	for i := range m.parts {
+		n += l.usedBytes[i].Load()
+	}
+	return n
 }
 
 func (d *Drive) publishPosition() {
 	p := d.image.Position()
 	d.live.object.Store(p.Object)
 	d.live.file.Store(p.File)
+	d.live.partition.Store(int32(d.image.Partition()))
 }
 
 // doing wraps a command that moves the medium, so that others see what the drive
@@ -82,8 +105,13 @@ func (d *Drive) publishPosition() {
 func (d *Drive) doing(what activity, do func(*spc.Request) error) func(*spc.Request) error {
 	return func(r *spc.Request) error {
 		d.live.activity.Store(uint32(what))
-		d.appending = d.appending && what == writing
-		err := do(r)
+		var err error
+		if what == reading || what == writing {
+			err = d.applyKeys(r.Nexus)
+		}
+		if err == nil {
+			err = do(r)
+		}
 		if d.image != nil {
 			d.publishPosition()
 		}
@@ -125,7 +153,7 @@ func (d *Drive) Status() DriveStatus {
 		return s
 	}
 	s.Barcode, s.Ready = m.barcode, m.ready
-	s.CapacityBytes, s.UsedBytes, s.WriteProtected = m.info.CapacityBytes, l.usedBytes.Load(), m.info.WriteProtected
+	s.CapacityBytes, s.UsedBytes, s.WriteProtected = m.info.CapacityBytes, l.used(m), m.info.WriteProtected
 	if m.problem != nil {
 		s.Problem = m.problem.Error()
 	}

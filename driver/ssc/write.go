@@ -34,6 +34,7 @@ func (d *Drive) write6(r *spc.Request) error {
 	if err != nil {
 		return err
 	}
+	d.applyCompression()
 	if err = d.image.WriteBlock(p); !written(err) {
 		return d.wrote(r, err, 0, 0, int64(length))
 	}
@@ -46,6 +47,7 @@ func (d *Drive) writeFixed(r *spc.Request, count int) error {
 	if count*size > r.DataOutLength {
 		return scsi.ErrDataOutShort
 	}
+	d.applyCompression()
 	var warning error
 	for left := count; left > 0; {
 		p, err := r.ReceiveDataOut(min(left, max(1, chunkBytes/size)) * size)
@@ -90,10 +92,9 @@ func (d *Drive) wrote(r *spc.Request, err error, objects, bytes int, missing int
 	if errors.Is(err, tape.ErrEarlyWarning) || errors.Is(err, tape.ErrEndOfMedium) {
 		d.earlyWarning = true
 	}
-	if early := d.watchCapacity(r, int64(bytes)+int64(objects)*tape.ObjectBytes); err == nil {
+	if early := d.watchCapacity(r, d.account(), objects); err == nil {
 		err = early
 	}
-	d.appending = written(err)
 	if d.unbuffered && written(err) {
 		if failed := d.flush(); failed != nil {
 			return failed
@@ -116,23 +117,19 @@ func (d *Drive) writeFailed(err error, missing int64) *scsi.Sense {
 // nearlyFullPercent of the capacity is where the host of the drive is told.
 const nearlyFullPercent = 80
 
-// watchCapacity publishes how full the tape is after a write that used so many
-// bytes, tells the host in time, and reports the passing of the programmable
-// early-warning mark.
-func (d *Drive) watchCapacity(r *spc.Request, usedNow int64) error {
-	info := &d.live.mounted.Load().info
-	used := d.live.usedBytes.Load() + usedNow
-	if !d.appending { // where the position was is not known here
-		used = d.image.Info().UsedBytes
-		d.appending = true
-	}
-	d.live.usedBytes.Store(used)
-	if !d.nearlyFull && used/nearlyFullPercent >= info.CapacityBytes/100 {
+// watchCapacity publishes how full the tape is after a write of so many objects
+// and stored bytes, tells the host in time, and reports the passing of the
+// programmable early-warning mark.
+func (d *Drive) watchCapacity(r *spc.Request, stored int64, objects int) error {
+	m, part := d.live.mounted.Load(), d.image.Partition()
+	info, used := &m.parts[part], d.image.UsedBytes()
+	d.live.usedBytes[part].Store(used)
+	if !d.nearlyFull && d.live.used(m)/nearlyFullPercent >= m.info.CapacityBytes/100 {
 		d.nearlyFull = true
 		barcode := d.barcode
 		r.After(func() { d.wg.Go(func() { d.host.NearlyFull(barcode) }) })
 	}
-	if d.pastMark(info, used) && !d.pastMark(info, used-usedNow) {
+	if d.pastMark(info, used) && !d.pastMark(info, usedBefore(used, stored, objects)) {
 		return errProgrammableEarlyWarning
 	}
 	return nil

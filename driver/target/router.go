@@ -3,6 +3,7 @@ package target
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"virtualloader/driver/scsi"
 	"virtualloader/driver/spc"
@@ -30,6 +31,8 @@ type Unit interface {
 type Router struct {
 	mu    sync.RWMutex
 	units map[scsi.LUN]Unit
+
+	sink atomic.Pointer[func(Traced)] // nil: no trace
 }
 
 // New returns a Router whose units have the numbers 0, 1, and so on.
@@ -99,7 +102,11 @@ func (r *Router) all() []Unit {
 // Submit gives t to its unit; the result is as for spc.TaskSet.Submit. A task
 // for a unit that is not there is answered by its run.
 func (r *Router) Submit(t *scsi.Task) (run func()) {
-	if u := r.unit(t.LUN); u != nil {
+	u := r.unit(t.LUN)
+	if sink := r.sink.Load(); sink != nil {
+		follow(t, u, *sink)
+	}
+	if u != nil {
 		return u.Submit(t)
 	}
 	return func() { t.Done(scsi.OutcomeOf(r.stray(t))) }

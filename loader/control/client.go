@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -212,37 +212,17 @@ func (c *Client) Follow(ctx context.Context, since uint64, f func(Event) error) 
 }
 
 func (c *Client) follow(ctx context.Context, since uint64, f func(Event) error) error {
-	streamCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answer, err := c.request(streamCtx, http.MethodGet, "follow?since="+strconv.FormatUint(since, 10), nothing{})
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	watchdog := time.AfterFunc(c.silence, cancel)
-	defer watchdog.Stop()
-	lines := bufio.NewScanner(answer.Body)
-	lines.Buffer(nil, maxRequestBytes)
-	for lines.Scan() {
-		watchdog.Stop() // f may take its time
-		var e Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return (&Error{Code: Internal, Message: "an event cannot be understood: " + err.Error(),
-				Hint: "use a client of the service's own version"}).Because(err)
+	return inflow(ctx, c, "follow?since="+strconv.FormatUint(since, 10), f)
+}
+
+// Trace implements Service; the stream's end is an error with code Unreachable.
+func (c *Client) Trace(ctx context.Context, r LoaderRef, f func(TracedCommand) error) error {
+	return inflow(ctx, c, "trace?loader="+url.QueryEscape(r.Loader), func(t TracedCommand) error {
+		if t.Kind == heartbeatKind {
+			return nil
 		}
-		if err := f(e); err != nil {
-			return err
-		}
-		watchdog.Reset(c.silence)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	err = lines.Err()
-	if err == nil {
-		err = io.EOF
-	}
-	return c.unreachable(fmt.Errorf("the event stream ended: %w", err))
+		return f(t)
+	})
 }
 
 // Pauses between attempts to reach a service that went away.

@@ -38,6 +38,16 @@
 // that was away or slow for too long is told with a gap how many events it
 // missed. A connection that takes no bytes for some seconds is closed.
 //
+// # Traces
+//
+//	GET /v1/trace?loader=photos
+//	{"kind":"began","lun":0}
+//	{"kind":"command","time":"...","nanoseconds":81250,"initiator":"iqn...","lun":0,"cdb":"080204000000",
+//	 "command":"READ(6) SILI, length 262144","status":"GOOD","dataInBytes":262144}
+//
+// Every reader has a queue of its own that the loader never waits for; what does
+// not fit is told as a gap. Without a reader nothing is traced.
+//
 // # Who may
 //
 // The service asks the operating system who is at the other end of a unix

@@ -19,8 +19,8 @@ const (
 // operation carries out one request against a Service: body in, answer out.
 type operation func(ctx context.Context, s Service, body io.Reader) (any, error)
 
-// operations is every operation by its name on the wire, but Follow, which is a
-// stream.
+// operations is every operation by its name on the wire, but Follow and Trace,
+// which are streams.
 var operations = map[string]operation{
 	"status": ask(Service.Status),
 	"events": call(Service.Events),

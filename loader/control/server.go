@@ -97,6 +97,7 @@ func (s *Server) handler() http.Handler {
 		mux.HandleFunc("/v1/"+name, s.answer(do))
 	}
 	mux.HandleFunc("/v1/follow", s.follow)
+	mux.HandleFunc("/v1/trace", s.trace)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &Error{Code: NotFound, Message: "the service knows no operation " + strconv.Quote(r.URL.Path),
 			Hint: "use a client of the service's own version"})
@@ -144,64 +145,26 @@ func (u *undeadline) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// follow is the event stream: a line per event, a heartbeat in silence, a write
-// deadline so that a reader who takes nothing is let go.
+// follow is the event stream. Its first heartbeat tells the client that it is
+// connected.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 	since, err := strconv.ParseUint(r.FormValue("since"), 10, 64)
 	if r.FormValue("since") != "" && err != nil {
 		writeError(w, &Error{Code: Invalid, Message: "since is not a sequence number", Hint: "give the last number seen, or 0"})
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(s.streams, cancel)()
-
-	events := make(chan Event)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- s.service.Follow(ctx, since, func(e Event) error {
-			select {
-			case events <- e:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	err = s.stream(ctx, w, events, ended)
-	cancel()
-	<-ended
-	if err != nil && r.Context().Err() == nil && s.streams.Err() == nil {
-		s.log.Info("event stream ended", "reason", err)
-	}
+	outflow[Event]{s, Event{Kind: heartbeatKind}, true, func(ctx context.Context, f func(Event) error) error {
+		return s.service.Follow(ctx, since, f)
+	}}.serve(w, r)
 }
 
-// stream writes events until one of its ends is reached. It puts back into ended
-// what it takes out, so that the caller can wait for it too.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, events <-chan Event, ended chan error) error {
-	control := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	encoder := json.NewEncoder(w)
-	silence := time.NewTimer(0) // the first heartbeat tells the client that it is connected
-	defer silence.Stop()
-	for {
-		e := Event{Kind: heartbeatKind}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-ended:
-			ended <- err
-			return err
-		case <-silence.C:
-		case e = <-events:
-		}
-		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if err := errors.Join(encoder.Encode(e), control.Flush()); err != nil {
-			return err
-		}
-		silence.Reset(s.heartbeat)
-	}
+// trace is the command trace of a loader. It begins with a line that says so, or
+// with an error.
+func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
+	loader := LoaderRef{Loader: r.FormValue("loader")}
+	outflow[TracedCommand]{s, TracedCommand{Kind: heartbeatKind}, false, func(ctx context.Context, f func(TracedCommand) error) error {
+		return s.service.Trace(ctx, loader, f)
+	}}.serve(w, r)
 }
 
 func writeError(w http.ResponseWriter, err error) {

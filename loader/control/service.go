@@ -25,6 +25,11 @@ type Watcher interface {
 	// first (since 0: all of them), then each as it happens, until ctx ends or f
 	// returns an error; it returns that error. One goroutine calls f.
 	Follow(ctx context.Context, since uint64, f func(Event) error) error
+	// Trace calls f with every command that an initiator sends to the loader from
+	// now on, as it ends, until ctx ends, f returns an error or the loader goes
+	// offline; the first call, of kind TraceBegan, says that it has begun. An f
+	// that is too slow misses commands and is told how many. One goroutine calls f.
+	Trace(ctx context.Context, r LoaderRef, f func(TracedCommand) error) error
 }
 
 // Loaders are the functions of contract 3.7 and 3.11 to 3.13.

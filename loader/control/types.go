@@ -120,6 +120,8 @@ type NewLoader struct {
 	Tapes         int    `json:"tapes,omitempty"` // 0: one; NoTapes: none
 	Mode          string `json:"mode,omitempty"`
 	Auth          string `json:"auth,omitempty"`
+	Compression   bool   `json:"compression,omitempty"` // the drive compresses when the host wants it
+	Profile       string `json:"profile,omitempty"`     // what drive and changer say they are; "": native
 	// Rebuild makes a new slot map, with new serial numbers, from the tapes in a
 	// folder whose slot map is lost; what is left of the old one is kept aside.
 	Rebuild bool `json:"rebuild,omitempty"`
@@ -144,6 +146,8 @@ type Loader struct {
 	Auth          string `json:"auth"`
 	Family        string `json:"family,omitempty"`
 	CapacityBytes int64  `json:"capacityBytes,omitempty"` // of a new tape
+	Compression   bool   `json:"compression,omitempty"`
+	Profile       string `json:"profile,omitempty"`
 	ChangerSerial string `json:"changerSerial,omitempty"`
 	DriveSerial   string `json:"driveSerial,omitempty"`
 	LastSlotUsed  int    `json:"lastSlotUsed,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"virtualloader/driver/spc"
 	"virtualloader/loader"
 	"virtualloader/loader/control"
 	"virtualloader/slotmap"
@@ -32,6 +33,10 @@ func (s *Service) createLoader(r control.NewLoader) (answer control.CreatedLoade
 	settings := loader.Settings{
 		Name: r.Name, Folder: entry.Folder, Slots: r.Slots, CapacityBytes: r.CapacityBytes,
 		Family: r.Family, Tapes: r.Tapes, Mode: loader.Mode(r.Mode),
+		Compression: r.Compression, Profile: r.Profile,
+	}
+	if _, err := spc.FindProfile(r.Profile); err != nil {
+		return answer, fmt.Errorf("%w: %w", loader.ErrSettings, err)
 	}
 	create := loader.Create
 	if r.Rebuild {

@@ -29,6 +29,7 @@ type served struct {
 	drive   *ssc.Drive
 	changer *smc.Changer
 	volume  *space.Volume
+	trace   *tracer
 }
 
 func (l *served) online() bool { return l.reason == "" }
@@ -77,7 +78,9 @@ func (s *Service) bringUp(entry slotmap.LoaderEntry) (_ *served, err error) {
 	if err := s.checkIdentity(entry.Name, l.library.Identity()); err != nil {
 		return nil, err
 	}
-	l.makeUnits(s)
+	if err := l.makeUnits(s); err != nil {
+		return nil, err
+	}
 	undo = append(undo, l.closeUnits)
 	if err := l.library.Attach(l.drive, l.changer); err != nil {
 		return nil, err
@@ -85,23 +88,30 @@ func (s *Service) bringUp(entry slotmap.LoaderEntry) (_ *served, err error) {
 	return l, s.iscsi.Add(s.target(l))
 }
 
-// makeUnits makes the loader's two logical units.
-func (l *served) makeUnits(s *Service) {
-	identity, profile := l.library.Identity(), spc.Profiles()[0]
+// makeUnits makes the loader's two logical units and the target device of both.
+func (l *served) makeUnits(s *Service) error {
+	identity := l.library.Identity()
+	profile, err := spc.FindProfile(identity.Profile)
+	if err != nil {
+		return err
+	}
 	drive := profile.Tape.With(identity.DriveSerial, identity.DriveNAA, l.entry.IQN)
 	changer := profile.Changer.With(identity.ChangerSerial, identity.ChangerNAA, l.entry.IQN)
 	log := s.log.With("loader", l.entry.Name)
-	l.drive = ssc.New(ssc.Config{Identity: drive, Host: host{l.library, l.volume}, Log: log})
+	l.drive = ssc.New(ssc.Config{Identity: drive, Host: host{l.library, l.volume}, Compression: identity.Compression, Log: log})
 	l.changer = smc.New(smc.Config{Identity: changer, DriveIdentity: drive, Library: l.library, Log: log})
+	l.trace = newTracer(target.New(l.drive, l.changer))
+	return nil
 }
 
 func (l *served) closeUnits() error {
+	l.trace.close()
 	l.changer.Close()
 	return l.drive.Close()
 }
 
 func (s *Service) target(l *served) iscsi.Target {
-	t := iscsi.Target{Name: l.entry.IQN, Alias: l.entry.Name, Device: door{target.New(l.drive, l.changer), s.journal.publish, l.entry.Name}}
+	t := iscsi.Target{Name: l.entry.IQN, Alias: l.entry.Name, Device: door{l.trace.router, s.journal.publish, l.entry.Name}}
 	if l.entry.Auth != control.AuthNone {
 		t.Auth = iscsi.Auth{Name: l.entry.CHAPName, Secret: l.entry.CHAPSecret}
 	}

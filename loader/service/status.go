@@ -79,6 +79,7 @@ func (s *Service) describe(l *served) control.Loader {
 	}
 	i := l.library.Information()
 	d.UUID, d.Family, d.CapacityBytes = i.UUID, i.Family, i.CapacityBytes
+	d.Compression, d.Profile = i.Compression, i.Profile
 	d.ChangerSerial, d.DriveSerial = i.ChangerSerial, i.DriveSerial
 	d.LastSlotUsed, d.FreeSlots, d.NextBarcode = i.LastSlotUsed, i.FreeSlots, i.NextBarcode
 	return d

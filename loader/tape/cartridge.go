@@ -24,11 +24,12 @@ type Cartridge struct {
 	info atomic.Pointer[Info]
 
 	mu    sync.Mutex // guards what follows and the files' names
-	image *Image     // loaded
+	image *partition // loaded
 	live  *published // what a View of the loaded image may see
 	pins  []*pin
 
-	pinned atomic.Int64 // payload bytes of the current generation that Views hold
+	second atomic.Pointer[Cartridge] // partition 1, nil when there is none
+	pinned atomic.Int64              // payload bytes of the current generation that Views hold
 }
 
 // Create makes a cartridge in a folder, durable when it returns. ErrExists,
@@ -41,14 +42,14 @@ func CreateOn(fsys FS, dir string, s Spec) (*Cartridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cartridge{names: names{dir, s.Barcode}, fs: fsys}
-	if err := c.create(s); err != nil {
+	c := &Cartridge{names: names{dir: dir, barcode: s.Barcode}, fs: fsys}
+	if err := c.create(newHeader(s)); err != nil {
 		return nil, fmt.Errorf("create tape %s: %w", s.Barcode, diskError(err))
 	}
 	return c, nil
 }
 
-func (c *Cartridge) create(s Spec) error {
+func (c *Cartridge) create(h header) error {
 	for _, suffix := range []string{indexSuffix, newIndexSuffix} {
 		if _, err := c.fs.Size(c.path(suffix)); !errors.Is(err, fs.ErrNotExist) {
 			return orExists(err)
@@ -69,7 +70,7 @@ func (c *Cartridge) create(s Spec) error {
 	}
 	defer index.Close()
 
-	l := &tapeLog{file: index, head: newHeader(s)}
+	l := &tapeLog{file: index, head: h}
 	l.reset()
 	b, _ := l.appendEnding(l.head.append(nil))
 	if _, err := index.WriteAt(b, 0); err != nil {
@@ -94,7 +95,7 @@ func orExists(err error) error {
 }
 
 func newHeader(s Spec) header {
-	h := header{barcode: s.Barcode, medium: s.Medium, created: time.Now().UTC()}
+	h := header{version: plainVersion, barcode: s.Barcode, medium: s.Medium, created: time.Now().UTC()}
 	rand.Read(h.id[:]) // never fails
 	rand.Read(h.serial[:])
 	h.state = state{capacity: s.CapacityBytes, earlyWarning: s.EarlyWarningBytes, generation: 1}
@@ -112,52 +113,63 @@ func OpenOn(fsys FS, dir, barcode string) (*Cartridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cartridge{names: names{dir, b}, fs: fsys}
-	info, err := c.peek()
+	c := &Cartridge{names: names{dir: dir, barcode: b}, fs: fsys}
+	info, second, err := c.peek()
 	if err != nil {
 		return nil, fmt.Errorf("open tape %s: %w", b, err)
 	}
 	c.info.Store(&info)
+	if second == 0 {
+		return c, nil
+	}
+	other := c.other()
+	theirs, _, err := other.peek()
+	if err != nil {
+		return nil, fmt.Errorf("open tape %s: %w", b, secondFailed(err))
+	}
+	theirs.CapacityBytes = int64(second) << 20
+	other.info.Store(&theirs)
+	c.second.Store(other)
 	return c, nil
 }
 
-// peek reads what Info wants to know.
-func (c *Cartridge) peek() (Info, error) {
+// peek reads what Info wants to know of one partition, and how large the second is.
+func (c *Cartridge) peek() (info Info, second uint32, err error) {
 	indexName, payloadName := c.current()
 	f, err := c.fs.Open(indexName, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Info{}, c.missing()
+		return info, 0, c.missing()
 	}
 	if err != nil {
-		return Info{}, err
+		return info, 0, err
 	}
 	defer f.Close()
 	if _, err := c.fs.Size(payloadName); errors.Is(err, fs.ErrNotExist) {
-		return Info{}, c.missing()
+		return info, 0, c.missing()
 	}
 	size, err := f.Size()
 	if err != nil {
-		return Info{}, err
+		return info, 0, err
 	}
 	b := make([]byte, min(size, logStart))
 	if err := readFull(f, b, 0); err != nil {
-		return Info{}, err
+		return info, 0, err
 	}
 	h, err := parseHeader(b)
 	if err != nil {
-		return Info{}, err
+		return info, 0, err
 	}
 	if err := c.owns(h); err != nil {
-		return Info{}, err
+		return info, 0, err
 	}
 	if foot, err := readFooter(f, h.id, size); err == nil {
-		return infoOf(&h, &foot.state, foot.end, true), nil
+		return infoOf(&h, &foot.state, foot.end, true), foot.state.second, nil
 	}
 	l := &tapeLog{file: f, head: h}
 	if err := l.scan(size, nil); err != nil {
-		return Info{}, err
+		return info, 0, err
 	}
-	return l.info(false), nil
+	return l.info(false), l.state.second, nil
 }
 
 // owns refuses files that were given the name of another cartridge.
@@ -241,8 +253,28 @@ func List(dir string) ([]string, error) {
 func (c *Cartridge) Barcode() string { return c.barcode }
 
 // Info returns the last published snapshot, without waiting for anything.
-// While the image is loaded it may be a few MiB behind.
-func (c *Cartridge) Info() Info { return *c.info.Load() }
+// While the image is loaded it may be a few MiB behind. The figures are those of
+// all partitions together.
+func (c *Cartridge) Info() Info {
+	i := *c.info.Load()
+	if s := c.second.Load(); s != nil {
+		i.add(*s.info.Load())
+	}
+	return i
+}
+
+// add adds the figures of another partition.
+func (i *Info) add(o Info) {
+	i.CapacityBytes += o.CapacityBytes
+	i.UsedBytes += o.UsedBytes
+	i.PayloadBytes += o.PayloadBytes
+	i.Objects += o.Objects
+	i.Filemarks += o.Filemarks
+	i.Clean = i.Clean && o.Clean
+	if o.LastWritten.After(i.LastWritten) {
+		i.LastWritten = o.LastWritten
+	}
+}
 
 // Load takes the cartridge for reading and writing: the position is 0. What a
 // crash left is put in order first. Where the files cannot be written the
@@ -251,7 +283,7 @@ func (c *Cartridge) Info() Info { return *c.info.Load() }
 func (c *Cartridge) Load() (*Image, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	im, err := c.load()
+	im, err := c.loadAll()
 	if err != nil {
 		return nil, fmt.Errorf("load tape %s: %w", c.barcode, diskError(err))
 	}
@@ -265,11 +297,12 @@ func (c *Cartridge) Load() (*Image, error) {
 // when exclusive.
 func (c *Cartridge) with(what string, exclusive bool, f func(*Image) error) error {
 	c.mu.Lock()
-	if exclusive && len(c.pins) > 0 {
+	other := c.second.Load()
+	if exclusive && (len(c.pins) > 0 || other != nil && other.isPinned()) {
 		c.mu.Unlock()
 		return fmt.Errorf("%s tape %s: %w", what, c.barcode, ErrPinned)
 	}
-	im, err := c.load()
+	im, err := c.loadAll()
 	c.mu.Unlock()
 	if err == nil {
 		err = f(im)
@@ -317,7 +350,7 @@ func (c *Cartridge) remove() error {
 	if c.image != nil {
 		return ErrInUse
 	}
-	if len(c.pins) > 0 {
+	if other := c.second.Load(); len(c.pins) > 0 || other != nil && other.isPinned() {
 		return ErrPinned
 	}
 	f, _, err := c.acquire()
@@ -330,8 +363,10 @@ func (c *Cartridge) remove() error {
 	if err := c.removeRetired(); err != nil {
 		return err
 	}
-	// The index goes last: until then the tape is listed and can be removed again.
-	for _, suffix := range []string{newPayloadSuffix, tempIndexSuffix, newIndexSuffix, payloadSuffix, indexSuffix} {
+	if err := c.other().discard(); err != nil {
+		return err
+	}
+	for _, suffix := range cartridgeSuffixes {
 		if err := c.fs.Remove(c.path(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

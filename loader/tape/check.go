@@ -34,12 +34,19 @@ const maxProblems = 1000
 
 // openForReading opens a cartridge's files without a lock, so that it works
 // beside the process that has it loaded.
-func openForReading(dir, barcode string) (c *Cartridge, index, payload File, err error) {
+func openForReading(dir, barcode string, partition int) (c *Cartridge, index, payload File, err error) {
 	b, err := Barcode(barcode)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c = &Cartridge{names: names{dir, b}, fs: OS()}
+	c = &Cartridge{names: names{dir: dir, barcode: b}, fs: OS()}
+	switch h, headErr := c.readHeader(); {
+	case partition == 0:
+	case partition != 1 || headErr == nil && !h.second():
+		return nil, nil, nil, fmt.Errorf("partition %d: %w", partition, ErrPartition)
+	default:
+		c = c.other()
+	}
 	index, payload, err = c.openFiles()
 	return c, index, payload, err
 }
@@ -51,7 +58,32 @@ func openForReading(dir, barcode string) (c *Cartridge, index, payload File, err
 // What is wrong with the tape stands in the report; an error means that it
 // could not be looked at.
 func Check(dir, barcode string, progress func(done, total int64)) (Report, error) {
-	c, index, payload, err := openForReading(dir, barcode)
+	r, err := checkPartition(dir, barcode, 0, progress)
+	if err != nil || r.Info.Partitions < maxPartitions {
+		return r, err
+	}
+	other, err := checkPartition(dir, barcode, 1, progress)
+	r.merge(other)
+	return r, err
+}
+
+// merge adds what was found in partition 1.
+func (r *Report) merge(other Report) {
+	r.Info.add(other.Info)
+	r.CheckedObjects += other.CheckedObjects
+	r.CheckedBytes += other.CheckedBytes
+	r.UnsyncedObjects += other.UnsyncedObjects
+	r.ExtraBytes += other.ExtraBytes
+	for _, p := range other.Problems {
+		r.Problems = append(r.Problems, Problem{p.Object, fmt.Errorf("partition 1: %w", p.Err)})
+	}
+	for _, c := range other.Changes {
+		r.Changes = append(r.Changes, "partition 1: "+c)
+	}
+}
+
+func checkPartition(dir, barcode string, partition int, progress func(done, total int64)) (Report, error) {
+	c, index, payload, err := openForReading(dir, barcode, partition)
 	if err != nil {
 		return Report{Barcode: barcode}, fmt.Errorf("check tape %s: %w", barcode, err)
 	}
@@ -162,50 +194,86 @@ func (r *Report) problem(object uint64, err error) {
 
 // CatOptions says which part Cat writes.
 type CatOptions struct {
-	File int // file number, from 0: what lies between two filemarks; -1: everything
+	Partition int             // 0 or 1
+	File      int             // file number, from 0: what lies between two filemarks; -1: everything
+	Key       *[KeyBytes]byte // opens encrypted blocks; nil: there is none
 }
 
-// Cat writes the plain bytes of one file of the tape, or of all. It stops at
-// the first damaged block with ErrCorrupt. ErrEndOfData: there is no such file.
+// Cat writes the bytes that the host wrote, of one file of the tape or of all.
+// It stops at the first damaged block with ErrCorrupt and at the first encrypted
+// one that the key does not open with ErrNoKey or ErrWrongKey. ErrEndOfData: there is no such file.
 func Cat(w io.Writer, dir, barcode string, o CatOptions) error {
-	c, index, payload, err := openForReading(dir, barcode)
+	c, index, payload, err := openForReading(dir, barcode, o.Partition)
 	if err != nil {
 		return fmt.Errorf("read tape %s: %w", barcode, err)
 	}
 	defer closeAll(index, payload)
-	if err := c.cat(w, index, payload, o.File); err != nil {
+	if err := c.cat(w, index, payload, o); err != nil {
 		return fmt.Errorf("read tape %s: %w", barcode, err)
 	}
 	return nil
 }
 
-func (c *Cartridge) cat(w io.Writer, index, payload File, file int) error {
+func (c *Cartridge) cat(w io.Writer, index, payload File, o CatOptions) error {
 	l, err := c.readSettled(index, payload)
 	if err != nil {
 		return err
 	}
-	from, to := uint64(0), l.eod().object
-	if file >= 0 {
-		r := reader{log: l, payload: payload}
-		if err := r.LocateFile(uint64(file)); err != nil {
-			return fmt.Errorf("file %d: %w", file, err)
-		}
-		from = r.p.object
-		if _, err := r.SpaceFilemarks(1); err == nil {
-			to = r.p.object - 1
+	r := reader{log: l, payload: payload}
+	if o.Key != nil {
+		if err := r.SetDecryption(DecryptMixed, o.Key); err != nil {
+			return err
 		}
 	}
-	_, err = l.verify(payload, from, to, func(_ int64, p []byte) error {
-		_, err := w.Write(p)
-		return err
-	})
-	return err
+	if o.File >= 0 {
+		if err := r.LocateFile(uint64(o.File)); err != nil {
+			return fmt.Errorf("file %d: %w", o.File, err)
+		}
+	}
+	var buf []byte
+	for {
+		object, err := r.Next()
+		if errors.Is(err, ErrEndOfData) || err == nil && object.Filemark && o.File >= 0 {
+			return nil
+		}
+		if err == nil && object.Filemark {
+			_, err = r.SpaceFilemarks(1)
+		} else if err == nil {
+			// As many equal blocks as there are, at a time.
+			if size := max(1, verifyBytes/object.Length) * object.Length; len(buf) < size {
+				buf = make([]byte, size)
+			}
+			var n int
+			if n, err = r.ReadBlocks(buf, object.Length); err == nil {
+				_, err = w.Write(buf[:n*object.Length])
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // Dump writes what the index says, for a person: header, state, attributes,
 // and every row of equal objects.
 func Dump(w io.Writer, dir, barcode string) error {
-	c, index, payload, err := openForReading(dir, barcode)
+	if err := dumpPartition(w, dir, barcode, 0); err != nil {
+		return err
+	}
+	b, err := Barcode(barcode)
+	if err != nil {
+		return err
+	}
+	c := &Cartridge{names: names{dir: dir, barcode: b}, fs: OS()}
+	if h, err := c.readHeader(); err != nil || !h.second() {
+		return err
+	}
+	fmt.Fprintf(w, "\npartition 1\n")
+	return dumpPartition(w, dir, barcode, 1)
+}
+
+func dumpPartition(w io.Writer, dir, barcode string, partition int) error {
+	c, index, payload, err := openForReading(dir, barcode, partition)
 	if err != nil {
 		return fmt.Errorf("dump tape %s: %w", barcode, err)
 	}
@@ -227,7 +295,7 @@ func (c *Cartridge) dump(w io.Writer, index File) error {
 		name  string
 		value any
 	}{
-		{"barcode", i.Barcode}, {"serial", i.Serial}, {"medium", i.Medium}, {"format version", formatVersion},
+		{"barcode", i.Barcode}, {"serial", i.Serial}, {"medium", i.Medium}, {"format version", l.head.version},
 		{"created", i.Created}, {"last written", i.LastWritten}, {"capacity bytes", i.CapacityBytes},
 		{"early warning bytes", i.EarlyWarningBytes}, {"used bytes", i.UsedBytes}, {"payload bytes", i.PayloadBytes},
 		{"objects", i.Objects}, {"filemarks", i.Filemarks}, {"generation", i.Generation}, {"write count", i.WriteCount},
@@ -245,11 +313,27 @@ func (c *Cartridge) dump(w io.Writer, index File) error {
 	}
 	fmt.Fprintf(w, "\n%10s %10s %14s %6s\n", "object", "count", "payload byte", "file")
 	return l.walk(0, l.eod().object, func(_ *region, _ int, row run) error {
-		what := fmt.Sprintf("blocks of %d bytes", row.length)
-		if row.kind == filemarkKind {
-			what = "filemarks"
-		}
-		_, err := fmt.Fprintf(w, "%10d %10d %14d %6d  %s\n", row.object, row.count, row.offset, row.filemarks, what)
+		_, err := fmt.Fprintf(w, "%10d %10d %14d %6d  %s\n", row.object, row.count, row.offset, row.filemarks, row.describe())
 		return err
 	})
+}
+
+// describe says what the objects are, for a person.
+func (r *run) describe() string {
+	if r.kind == filemarkKind {
+		return "filemarks"
+	}
+	text := fmt.Sprintf("blocks of %d bytes", r.length)
+	for _, how := range []struct {
+		bit  kind
+		word string
+	}{{compressedBit, "compressed"}, {encryptedBit, "encrypted"}} {
+		if r.kind&how.bit != 0 {
+			text += ", " + how.word
+		}
+	}
+	if !r.kind.plain() {
+		text += fmt.Sprintf(", stored as %d", r.stored)
+	}
+	return text
 }

@@ -315,24 +315,41 @@ func (f *crashFile) Close() error {
 // story is a run of random operations on a crashFS, and what may be found on
 // the tape after it was cut short.
 type story struct {
-	fs     *crashFS
-	c      *Cartridge
-	im     *Image
-	states [][]object // what the tape was since the last Sync, that included
+	fs *crashFS
+	c  *Cartridge
+	im *Image
+	*shelf
+	shelves [2]*shelf // of the partitions
+
+	storing bool // blocks are stored compressed and encrypted, now and then
+	divided bool // the tape has two partitions
+}
+
+// shelf is what is known of one partition.
+type shelf struct {
+	states [][]object // what it was since the last Sync, that included
 	sure   int        // objects of states[0] that must be there
 	m      model
+}
+
+func newStory(seed int64) *story {
+	s := &story{fs: newCrashFS(), shelves: [2]*shelf{{}, {}}, storing: seed%3 > 0, divided: seed%4 > 1}
+	s.shelf = s.shelves[0]
+	return s
 }
 
 func clone(list []object) []object { return append([]object(nil), list...) }
 
 // dropped tells that objects from the position on are being given up.
-func (s *story) dropped() { s.sure = min(s.sure, s.m.p) }
+func (s *shelf) dropped() { s.sure = min(s.sure, s.m.p) }
 
-func (s *story) saw() { s.states = append(s.states, clone(s.m.objects)) }
+func (s *shelf) saw() { s.states = append(s.states, clone(s.m.objects)) }
 
 // synced: everything is acknowledged.
 func (s *story) synced() {
-	s.states, s.sure = [][]object{clone(s.m.objects)}, len(s.m.objects)
+	for _, h := range s.shelves {
+		h.states, h.sure = [][]object{clone(h.m.objects)}, len(h.m.objects)
+	}
 }
 
 // run goes through the story until an operation fails.
@@ -343,8 +360,13 @@ func (s *story) run(rnd *rand.Rand, steps int) error {
 	if s.c, err = CreateOn(s.fs, dir, Spec{Barcode: barcode, CapacityBytes: 1 << 30}); err != nil {
 		return err
 	}
-	if s.im, err = s.c.Load(); err != nil {
+	if s.im, err = s.load(rnd); err != nil {
 		return err
+	}
+	if s.divided {
+		if err := s.im.FormatPartitions(1<<29, 1<<29); err != nil {
+			return err
+		}
 	}
 	var views []*View
 	for range steps {
@@ -355,13 +377,28 @@ func (s *story) run(rnd *rand.Rand, steps int) error {
 	return s.im.Close()
 }
 
+// load loads the tape, with a way of storing that is another each time.
+func (s *story) load(rnd *rand.Rand) (*Image, error) {
+	im, err := s.c.Load()
+	if err != nil || !s.storing {
+		return im, err
+	}
+	im.SetCompression(rnd.Intn(2) == 0)
+	if rnd.Intn(2) == 0 {
+		err = im.SetEncryption(testEncryption(1))
+	}
+	return im, err
+}
+
 func (s *story) step(rnd *rand.Rand, views *[]*View) error {
 	switch k := rnd.Intn(20); {
 	case k < 7:
 		s.dropped()
 		for range 1 + rnd.Intn(4) {
 			b := make([]byte, []int{10, 100, 700}[rnd.Intn(3)])
-			rnd.Read(b)
+			if !s.storing || rnd.Intn(2) == 0 {
+				rnd.Read(b)
+			}
 			s.m.write(b)
 			s.saw()
 			if err := s.im.WriteBlock(b); err != nil {
@@ -395,11 +432,15 @@ func (s *story) step(rnd *rand.Rand, views *[]*View) error {
 		}
 		s.synced()
 		var err error
-		s.im, err = s.c.Load()
-		s.m.p = 0
+		s.im, err = s.load(rnd)
+		s.shelves[0].m.p, s.shelves[1].m.p = 0, 0
+		s.shelf = s.shelves[0]
 		return err
+	case k == 18 && s.divided:
+		s.shelf = s.shelves[1-s.im.Partition()]
+		return s.im.SetPartition(1 - s.im.Partition())
 	case k < 19 && len(*views) == 0:
-		v, err := s.c.View()
+		v, err := s.im.View()
 		if err != nil {
 			return err
 		}
@@ -448,7 +489,7 @@ func isPrefix(p, of []object) bool {
 }
 
 // allowed says whether a tape may hold this after the crash.
-func (s *story) allowed(got []object) bool {
+func (s *shelf) allowed(got []object) bool {
 	if len(got) < s.sure {
 		return false
 	}
@@ -471,16 +512,18 @@ func TestCrashAtEveryFileOperation(t *testing.T) {
 		if seed%2 == 0 {
 			shortRegions(t)
 		}
-		whole := &story{fs: newCrashFS()}
+		whole := newStory(seed)
 		must(t, whole.run(rand.New(rand.NewSource(seed)), 60))
 		for limit := 1; limit < whole.fs.ops; limit++ {
-			s := &story{fs: newCrashFS()}
+			s := newStory(seed)
 			s.fs.limit = limit
 			if err := s.run(rand.New(rand.NewSource(seed)), 60); !errors.Is(err, errCrash) {
 				t.Fatalf("story %d, operation %d: %v", seed, limit, err)
 			}
 			if s.im != nil {
-				s.im.back.stop()
+				for _, p := range s.im.parts {
+					p.back.stop()
+				}
 			}
 			for variant := range int64(3) {
 				rnd := rand.New(rand.NewSource(seed<<32 + int64(limit)<<4 + variant))
@@ -521,6 +564,7 @@ func (s *story) found(t *testing.T, after *crashFS, seed int64, limit int, varia
 	if err != nil {
 		t.Fatalf("story %d, operation %d, variant %d: view: %v", seed, limit, variant, err)
 	}
+	must(t, v.SetDecryption(DecryptMixed, &testKey))
 	seen, err := contents(v)
 	must(t, err)
 	must(t, v.Close())
@@ -528,9 +572,14 @@ func (s *story) found(t *testing.T, after *crashFS, seed int64, limit int, varia
 	if err != nil {
 		t.Fatalf("story %d, operation %d, variant %d: load: %v", seed, limit, variant, err)
 	}
+	must(t, im.SetDecryption(DecryptMixed, &testKey))
+	if n := im.Partitions(); n > 1 != s.divided && (n > 1 || s.shelves[0].sure > 0 || len(s.shelves[0].states) > 1) {
+		t.Fatalf("story %d, operation %d, variant %d: %d partitions", seed, limit, variant, n)
+	}
+	s.foundSecond(t, im)
 	got, err := contents(im)
-	if err != nil || !s.allowed(got) {
-		t.Fatalf("story %d, operation %d, variant %d: %d objects, %v; must have %d, %d states", seed, limit, variant, len(got), err, s.sure, len(s.states))
+	if err != nil || !s.shelves[0].allowed(got) {
+		t.Fatalf("story %d, operation %d, variant %d: %d objects, %v; must have %d, %d states", seed, limit, variant, len(got), err, s.shelves[0].sure, len(s.shelves[0].states))
 	}
 	if len(seen) != len(got) {
 		t.Fatalf("story %d, operation %d, variant %d: a view shows %d objects, a load %d", seed, limit, variant, len(seen), len(got))
@@ -545,10 +594,87 @@ func (s *story) found(t *testing.T, after *crashFS, seed int64, limit int, varia
 	}
 	im, err = c.Load()
 	must(t, err)
+	must(t, im.SetDecryption(DecryptMixed, &testKey))
 	same(t, im, got)
 	must(t, im.Close())
 	left, _ := after.Names("/tapes")
-	if len(left) != 2 {
+	// Partition 1 that was being made stays until the next format.
+	if want := 2 * im.Partitions(); len(left) != want && (want == 4 || !s.divided) {
 		t.Fatalf("story %d, operation %d, variant %d: files left: %q", seed, limit, variant, left)
+	}
+}
+
+// foundSecond compares partition 1, when there is one, and writes on there.
+func (s *story) foundSecond(t *testing.T, im *Image) {
+	if im.Partitions() == 1 {
+		return
+	}
+	must(t, im.SetPartition(1))
+	got, err := contents(im)
+	if err != nil || !s.shelves[1].allowed(got) {
+		t.Fatalf("partition 1: %d objects, %v; must have %d, %d states", len(got), err, s.shelves[1].sure, len(s.shelves[1].states))
+	}
+	must(t, im.WriteBlock([]byte("after the crash")))
+	same(t, im, append(got, object("after the crash")))
+	must(t, im.SetPartition(0))
+}
+
+// A format into other partitions, cut at every file operation: the tape has the
+// old ones or the new ones, always as many bytes, and loads.
+func TestCrashWhilePartitionsChange(t *testing.T) {
+	const total = 1 << 30
+	formats := [][]int64{{total / 2, total / 2}, {total / 4, total / 4 * 3}, {total}, {total - 1<<20, 1 << 20}}
+	play := func(fsys *crashFS) error {
+		c, err := CreateOn(fsys, "/tapes", Spec{Barcode: "CRASH1L8", CapacityBytes: total})
+		if err != nil {
+			return err
+		}
+		im, err := c.Load()
+		if err != nil {
+			return err
+		}
+		for _, sizes := range formats {
+			for n := range im.Partitions() {
+				if err := errors.Join(im.SetPartition(n), im.WriteBlock([]byte("old")), im.Sync()); err != nil {
+					return err
+				}
+			}
+			if err := im.FormatPartitions(sizes...); err != nil {
+				return err
+			}
+		}
+		return im.Close()
+	}
+	whole := newCrashFS()
+	must(t, play(whole))
+	for limit := 1; limit < whole.ops; limit++ {
+		for variant := range int64(4) {
+			fsys := newCrashFS()
+			fsys.limit = limit
+			if err := play(fsys); !errors.Is(err, errCrash) {
+				t.Fatalf("operation %d: %v", limit, err)
+			}
+			after := fsys.killed()
+			if variant > 0 {
+				after = fsys.crash(rand.New(rand.NewSource(int64(limit)<<4 + variant)))
+			}
+			c, err := OpenOn(after, "/tapes", "CRASH1L8")
+			if err != nil {
+				if limit < 12 { // not created yet
+					continue
+				}
+				t.Fatalf("operation %d, variant %d: %v", limit, variant, err)
+			}
+			im, err := c.Load()
+			if err != nil || im.TotalBytes() != total || c.Info().CapacityBytes != total || c.Info().Partitions != im.Partitions() {
+				t.Fatalf("operation %d, variant %d: %v, %+v", limit, variant, err, c.Info())
+			}
+			must(t, im.FormatPartitions(total/2, total/2))
+			must(t, im.Close())
+			must(t, c.Remove())
+			if left, _ := after.Names("/tapes"); len(left) > 0 {
+				t.Fatalf("operation %d, variant %d: files left: %q", limit, variant, left)
+			}
+		}
 	}
 }

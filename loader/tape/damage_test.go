@@ -88,7 +88,11 @@ func FuzzOpen(f *testing.F) {
 	im, err := c.Load()
 	must(f, err)
 	for i := range 20 {
-		must(f, im.WriteBlock(bytes.Repeat([]byte{byte(i)}, 5+i%2)))
+		im.SetCompression(i > 15)
+		if i == 18 {
+			must(f, im.SetEncryption(testEncryption(1)))
+		}
+		must(f, im.WriteBlock(bytes.Repeat([]byte{byte(i)}, 5+i%2+i/15*100)))
 		if i%5 == 0 {
 			_, err := im.WriteFilemarks(2)
 			must(f, err)
@@ -118,6 +122,7 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		if v, err := c.View(); err == nil {
+			v.SetDecryption(DecryptMixed, &testKey)
 			contents(v)
 			v.Close()
 		}
@@ -125,6 +130,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
+		im.SetDecryption(DecryptMixed, &testKey)
 		contents(im)
 		im.SpaceFilemarks(3)
 		im.SpaceBlocks(-2)

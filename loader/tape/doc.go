@@ -1,6 +1,7 @@
 // Package tape is the medium: a tape cartridge kept as two plain files.
 //
-//	ABC001L8.tape    the payload: exactly the bytes the host wrote, in order
+//	ABC001L8.tape    the payload: exactly the bytes the host wrote, in order,
+//	                 unless it asked for compression or encryption
 //	ABC001L8.index   where one record ends and the next begins, filemarks,
 //	                 checksums, attributes, identity
 //
@@ -16,7 +17,14 @@
 // processes), a [View] is a reader that keeps showing what was there when it
 // was made.
 //
-// # The index file, format version 1
+// A cartridge formatted into two partitions has a second pair, ABC001L8.tape.p1
+// and ABC001L8.index.p1: partition 1, which is a tape of its own in every respect
+// but that partition 0 knows its size, counts loads and changes, and is protected
+// for both. A new division is made by a new generation of partition 0, before
+// which partition 1 was made or emptied; files of a partition 1 that partition 0
+// does not know of mean nothing.
+//
+// # The index file, format version 2
 //
 // All numbers are little-endian. The file is a log: chunks are only ever
 // appended, so that whoever knows a length of it knows a state of the tape.
@@ -26,7 +34,7 @@
 //	| superblock  | header      | chunk | chunk |         | directory | footer |
 //	+-------------+-------------+-------+-------+-- ... --+-----------+--------+
 //	 "VLTAPE\r\n"   chunk 1                                 only after a clean
-//	 version u32                                            unload or a park
+//	 version u32 (1, 2)                                     unload or a park
 //	 zero u32
 //
 //	chunk:  crc u32 | type u8, 3 zero | body length u32 | zero u32 | body
@@ -43,7 +51,8 @@
 //	3 cut        mark 24 | time i64            objects from the mark on are gone
 //	4 state      capacity i64 | early warning i64 | generation u64 |
 //	             write count u64 | load count u64 | last written i64 |
-//	             flags u32 (1 protected, 2 retired files may exist) | zero u32
+//	             flags u32 (1 protected, 2 retired files may exist) |
+//	             capacity of partition 1 in MiB u32 (version 2)
 //	5 attribute  id u16 | format u8 | deleted u8 | length u32 | value
 //	6 directory  state 56 | end mark 24 | durable u64 | tail entry 40 |
 //	             entries u32, attributes u32 | entry 40 ... | attribute ...
@@ -51,16 +60,36 @@
 //	             end mark 24 | zero 16
 //
 //	mark:   objects before u64 | payload bytes before i64 | filemarks before u64
-//	run:    kind << 24 | length u32 | count u32   kind 1 block, 2 filemark
+//	run:    kind << 24 | length u32 | count u32   kind 1 block, 2 filemark;
+//	        a block also + 4 compressed, + 8 encrypted, and then behind it:
+//	        stored length u32 | zero u32
 //	entry:  mark 24 | log position i64 | log bytes i64
 //
 // Times are nanoseconds since 1970, 0 for never. A block costs 4 bytes of
-// index in a run of equal ones and 12 in a run of its own, a filemark at most
-// 8, and every flush of the index 64. The mark in a records chunk says where
+// index in a run of equal ones and 12 in a run of its own (20 when it is
+// compressed or encrypted), a filemark at most 8, and every flush of the index 64. The mark in a records chunk says where
 // its objects belong, for check and mend. "durable" is the sync mark: objects
-// below that number were on stable storage before the chunk was written. Other
-// values of kind are free for blocks that are one day stored transformed; a
-// reader that does not know a chunk type or a kind says [ErrFormat].
+// below that number were on stable storage before the chunk was written. A reader
+// that does not know a chunk type or a kind says [ErrFormat].
+//
+// The version in the superblock is the lowest one that can tell everything the
+// file says: a tape of plain blocks has version 1. It becomes 2, in place, before
+// the first block that is stored otherwise is logged, and a tape of two partitions
+// has it. A reader of version 2 takes
+// version 1 as it is; images of every version there was stay readable.
+//
+// # Blocks that are not stored plain
+//
+// A compressed block is one zstd frame; a block that would not become shorter is
+// stored plain. An encrypted one is an envelope of its (perhaps compressed) bytes:
+//
+//	1 u8 (AES-256-GCM) | lengths of U-KAD and A-KAD u8 each | their format u8 |
+//	nonce 12 | U-KAD | A-KAD | encrypted bytes | tag 16
+//
+// The tag also covers the first 16 bytes, the A-KAD, the block's length u32 and
+// its kind u8. Nonces are 8 random bytes for each time a key is set and a counter.
+// Keys are never in a file. Checksums, offsets and the used capacity are those of
+// what is stored, so that check, mend and a load after a crash need no key.
 //
 // # Finding an object
 //

@@ -5,7 +5,7 @@ import "fmt"
 // Erase makes the position end of data and the result durable. long: the data
 // is gone from the disk too when it returns, which ErrPinned refuses while a
 // View reads it.
-func (im *Image) Erase(long bool) error {
+func (im *partition) Erase(long bool) error {
 	if err := im.writable(); err != nil {
 		return err
 	}
@@ -21,45 +21,33 @@ func (im *Image) Erase(long bool) error {
 	return im.Sync()
 }
 
-// Format empties the tape from the beginning, wherever it stands; host
-// attributes stay. The position is 0 and the result durable.
-func (im *Image) Format() error { return im.reformat("format", nil) }
-
-// SetCapacity empties the tape and gives it another capacity; the
-// early-warning zone follows the default rule. ErrCapacity.
-func (im *Image) SetCapacity(bytes int64) error {
-	if bytes < minCapacityBytes || bytes > maxCapacityBytes {
-		return fmt.Errorf("set the capacity of tape %s to %d: %w", im.c.barcode, bytes, ErrCapacity)
-	}
-	return im.reformat("set the capacity of", func(s *state) {
-		s.capacity, s.earlyWarning = bytes, earlyWarning(bytes, 0)
-	})
-}
-
-func (im *Image) reformat(what string, change func(*state)) error {
+// reformat empties the partition from the beginning, wherever it stands, and
+// gives it the sizes that next has.
+func (im *partition) reformat(next state) error {
 	if err := im.writable(); err != nil {
 		return err
 	}
 	im.Rewind()
-	if !im.changed {
-		im.changed = true
-		im.log.state.writeCount++
-	}
-	if err := im.newGeneration(mark{}, change); err != nil {
-		return im.fail(what, err)
+	im.touch()
+	err := im.newGeneration(mark{}, func(s *state) {
+		s.setCapacity(next.capacity)
+		s.second = next.second
+	})
+	if err != nil {
+		return im.fail("format", err)
 	}
 	return nil
 }
 
 // Attribute returns a host attribute.
-func (im *Image) Attribute(id uint16) (Attribute, bool) {
+func (im *partition) Attribute(id uint16) (Attribute, bool) {
 	a, ok := im.log.attrs[id]
 	a.Value = append([]byte(nil), a.Value...)
 	return a, ok
 }
 
 // Attributes returns all host attributes, by ascending id.
-func (im *Image) Attributes() []Attribute {
+func (im *partition) Attributes() []Attribute {
 	list := im.log.attributes()
 	for i := range list {
 		list[i].Value = append([]byte(nil), list[i].Value...)
@@ -70,7 +58,7 @@ func (im *Image) Attributes() []Attribute {
 // SetAttribute keeps a host attribute, durable after the next Sync.
 // ErrAttribute, ErrReadOnly when the files cannot be written (write protection
 // is the drive's to judge here).
-func (im *Image) SetAttribute(a Attribute) error {
+func (im *partition) SetAttribute(a Attribute) error {
 	if len(a.Value) > 1<<16-1 {
 		return fmt.Errorf("attribute %04Xh of %d bytes: %w", a.ID, len(a.Value), ErrAttribute)
 	}
@@ -83,7 +71,7 @@ func (im *Image) SetAttribute(a Attribute) error {
 }
 
 // DeleteAttribute removes a host attribute; one that is not there is no error.
-func (im *Image) DeleteAttribute(id uint16) error {
+func (im *partition) DeleteAttribute(id uint16) error {
 	if _, ok := im.log.attrs[id]; !ok {
 		return im.closed()
 	}
@@ -94,7 +82,7 @@ func (im *Image) DeleteAttribute(id uint16) error {
 	return nil
 }
 
-func (im *Image) logAttribute(a Attribute, deleted bool) error {
+func (im *partition) logAttribute(a Attribute, deleted bool) error {
 	switch {
 	case im.payload == nil:
 		return ErrClosed

@@ -38,12 +38,23 @@ var (
 	ErrBarcode = errors.New("a barcode has 1 to 32 characters out of A-Z, 0-9, - and _")
 	// ErrCapacity: the capacity or early warning given makes no tape.
 	ErrCapacity = errors.New("the capacity must be at least 1 MB and the early warning not negative")
+	// ErrPartition: there is no such partition.
+	ErrPartition = errors.New("a tape has one partition or two, numbered 0 and 1")
 	// ErrBlockLength: a block has 1 byte to MaxBlock bytes.
 	ErrBlockLength = errors.New("a block has 1 to 8388608 bytes")
 	// ErrDiskFull: the file system under the tape has no room left.
 	ErrDiskFull = errors.New("the disk is full: free some space")
 	// ErrAttribute: the attribute value is too long to be kept.
 	ErrAttribute = errors.New("an attribute has at most 65535 bytes")
+	// ErrNoKey: the block is encrypted and no key is set. The position stays.
+	ErrNoKey = errors.New("the block is encrypted and there is no key: set the key it was written with")
+	// ErrWrongKey: the block is encrypted with another key, or its
+	// authenticated data were changed. The position stays.
+	ErrWrongKey = errors.New("the block is encrypted with another key")
+	// ErrNotEncrypted: the block is plain where only encrypted ones may be read.
+	ErrNotEncrypted = errors.New("the block is not encrypted, and only encrypted blocks may be read")
+	// ErrKeyData: the key-associated data are too long.
+	ErrKeyData = errors.New("key-associated data have at most 32 unauthenticated and 12 authenticated bytes")
 	// ErrClosed: the image or view was closed.
 	ErrClosed = errors.New("the tape is closed")
 	// ErrIndexLost: the index is gone or unreadable from its first bytes on, so

@@ -54,9 +54,9 @@ type cloner interface{ CloneFrom(src File, n int64) error }
 var errMoved = errors.New("the file was replaced")
 
 // names are the paths of one cartridge's files.
-type names struct{ dir, barcode string }
+type names struct{ dir, barcode, part string }
 
-func (n names) path(suffix string) string { return filepath.Join(n.dir, n.barcode+suffix) }
+func (n names) path(suffix string) string { return filepath.Join(n.dir, n.barcode+suffix+n.part) }
 
 // The suffixes of a cartridge's files. A retired generation N, which a View
 // still reads, has ".g<N>" behind the suffix.
@@ -69,6 +69,10 @@ const (
 	damagedIndex     = ".index.damaged" // kept aside by Mend, with -<n> behind
 	damagedPayload   = ".tape.damaged"  // bytes that Mend cut off, with -<n> behind
 )
+
+// cartridgeSuffixes are those of a cartridge's present files. The index goes last:
+// until then the tape is listed and can be removed again.
+var cartridgeSuffixes = []string{newPayloadSuffix, tempIndexSuffix, newIndexSuffix, payloadSuffix, indexSuffix}
 
 func generationSuffix(n uint64) string { return fmt.Sprintf(".g%d", n) }
 

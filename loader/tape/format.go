@@ -9,10 +9,13 @@ import (
 	"time"
 )
 
-// The numbers of format version 1; doc.go draws them.
+// The numbers of the format; doc.go draws them.
 const (
-	magic         = "VLTAPE\r\n"
-	formatVersion = 1
+	magic = "VLTAPE\r\n"
+
+	plainVersion  = 1 // every block is stored as it was written
+	formatVersion = 2 // blocks may be stored compressed or encrypted, and there may be two partitions
+	versionOffset = len(magic)
 
 	superBytes       = 16
 	chunkHeaderBytes = 16
@@ -53,14 +56,22 @@ func (t chunkType) String() string {
 	return fmt.Sprintf("chunk type %d", uint8(t))
 }
 
-// kind is what the objects of a run are. Other values are free for blocks
-// that are stored transformed.
+// kind is what the objects of a run are: filemarks, or blocks with bits that say
+// how they are stored.
 type kind uint8
 
 const (
-	blockKind    kind = 1
-	filemarkKind kind = 2
+	blockKind     kind = 1
+	filemarkKind  kind = 2
+	compressedBit kind = 4
+	encryptedBit  kind = 8
 )
+
+// block says whether the objects are blocks, however they are stored.
+func (k kind) block() bool { return k&^(compressedBit|encryptedBit) == blockKind }
+
+// plain says whether the objects are stored as they were written.
+func (k kind) plain() bool { return k <= filemarkKind }
 
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -118,6 +129,7 @@ func parseChunk(b []byte, id logID, pos int64) (t chunkType, body []byte, n int6
 
 // header is what never changes in an index file.
 type header struct {
+	version uint32
 	id      logID
 	serial  [16]byte
 	barcode string
@@ -129,7 +141,7 @@ type header struct {
 func (h *header) append(b []byte) []byte {
 	start := len(b)
 	b = append(b, magic...)
-	b = le.AppendUint32(b, formatVersion)
+	b = le.AppendUint32(b, h.version)
 	b = le.AppendUint32(b, 0)
 	b = appendChunk(b, logID{}, superBytes, headerChunk, func(b []byte) []byte {
 		body := len(b)
@@ -148,16 +160,21 @@ func (h *header) append(b []byte) []byte {
 	return b
 }
 
+// second says whether the cartridge has a partition 1. A change of that begins a
+// new index file, so that the header always knows.
+func (h *header) second() bool { return h.state.second > 0 }
+
 // parseHeader reads the first logStart bytes of an index file.
 func parseHeader(b []byte) (h header, err error) {
 	if len(b) < logStart || string(b[:8]) != magic {
 		return h, fmt.Errorf("the index has no header: %w (%w)", ErrDamaged, ErrIndexLost)
 	}
-	if v := le.Uint32(b[8:]); v != formatVersion {
-		if v > formatVersion && v < 1<<16 {
-			return h, fmt.Errorf("format version %d: %w", v, ErrFormat)
-		}
-		return h, fmt.Errorf("format version %d: %w (%w)", v, ErrDamaged, ErrIndexLost)
+	h.version = le.Uint32(b[versionOffset:])
+	switch {
+	case h.version > formatVersion && h.version < 1<<16:
+		return h, fmt.Errorf("format version %d: %w", h.version, ErrFormat)
+	case h.version < plainVersion || h.version > formatVersion:
+		return h, fmt.Errorf("format version %d: %w (%w)", h.version, ErrDamaged, ErrIndexLost)
 	}
 	t, body, _, err := parseChunk(b[superBytes:logStart], logID{}, superBytes)
 	if err != nil || t != headerChunk || len(body) != headerBodyBytes {
@@ -181,7 +198,8 @@ type state struct {
 	loadCount    uint64
 	lastWritten  time.Time
 	protected    bool
-	retired      bool // files of retired generations may be there
+	retired      bool   // files of retired generations may be there
+	second       uint32 // capacity of partition 1 in MiB, 0: there is none
 }
 
 const (
@@ -204,7 +222,7 @@ func (s *state) append(b []byte) []byte {
 		flags |= retiredFlag
 	}
 	b = le.AppendUint32(b, flags)
-	return le.AppendUint32(b, 0)
+	return le.AppendUint32(b, s.second)
 }
 
 // parseState reads stateBytes bytes.
@@ -218,6 +236,7 @@ func parseState(b []byte) state {
 		lastWritten:  fromUnixNano(int64(le.Uint64(b[40:]))),
 		protected:    le.Uint32(b[48:])&protectedFlag != 0,
 		retired:      le.Uint32(b[48:])&retiredFlag != 0,
+		second:       le.Uint32(b[52:]),
 	}
 }
 

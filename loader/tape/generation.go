@@ -79,7 +79,8 @@ func (c *Cartridge) removeRetired() error {
 	}
 	for _, name := range files {
 		rest, ok := strings.CutPrefix(name, c.barcode)
-		if !ok {
+		rest, mine := strings.CutSuffix(rest, c.part)
+		if !ok || !mine {
 			continue
 		}
 		for _, s := range []string{payloadSuffix, indexSuffix} {
@@ -125,7 +126,7 @@ func (c *Cartridge) settleNames() (moved bool, err error) {
 // newGeneration begins a new pair of files that holds what is before at, the
 // beginning of the tape or end of data, and retires the old pair: kept while
 // Views read it, else removed. change, when not nil, alters the new state.
-func (im *Image) newGeneration(at mark, change func(*state)) error {
+func (im *partition) newGeneration(at mark, change func(*state)) error {
 	im.quiet()
 	if at.object > 0 {
 		if err := im.sync(); err != nil {
@@ -156,7 +157,7 @@ func (im *Image) newGeneration(at mark, change func(*state)) error {
 
 // makePair writes the new files under their temporary names, complete and
 // durable.
-func (im *Image) makePair(next *tapeLog, at mark) (index, payload File, err error) {
+func (im *partition) makePair(next *tapeLog, at mark) (index, payload File, err error) {
 	c := im.c
 	const flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC
 	if payload, err = c.fs.Open(c.path(newPayloadSuffix), flags); err != nil {
@@ -195,7 +196,10 @@ func (l *tapeLog) begin(f File, at mark) error {
 	var b []byte
 	if at.object == 0 {
 		attrs := l.attributes()
-		l.head.id = newHeader(Spec{}).id
+		l.head.id, l.head.version = newHeader(Spec{}).id, plainVersion
+		if l.state.second > 0 {
+			l.head.version = formatVersion
+		}
 		l.reset()
 		for _, a := range attrs {
 			b = appendChunk(b, l.head.id, l.end+int64(len(b)), attributeChunk, func(b []byte) []byte { return appendAttribute(b, a, false) })
@@ -249,7 +253,7 @@ func (c *Cartridge) dropPair(files ...File) error {
 }
 
 // adopt goes on with the new files. c.mu is held.
-func (im *Image) adopt(next tapeLog, index, payload File, at mark, old string) error {
+func (im *partition) adopt(next tapeLog, index, payload File, at mark, old string) error {
 	c := im.c
 	held := false
 	for _, p := range c.pins {

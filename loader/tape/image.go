@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Image is a loaded cartridge: reading, writing and positioning as a drive
-// does. One goroutine at a time may use it; Views are independent of it.
-type Image struct {
+// partition is one partition of a loaded cartridge.
+type partition struct {
 	reader
 	c        *Cartridge
+	first    *partition // partition 0, which is the cartridge: itself, or its neighbour
 	index    File
 	readOnly bool  // the files cannot be written
 	broken   error // the files' names are half changed: load again
@@ -36,6 +36,10 @@ type Image struct {
 	flushedTo int64 // payload bytes at the last flush
 	back      writeBack
 	batch     []byte
+
+	compress       bool
+	sealer         *sealer // nil: blocks are not encrypted
+	packed, sealed []byte  // what they make of a block
 }
 
 // acquire opens and locks the index, finishing an interrupted switch of
@@ -84,7 +88,7 @@ func openWritable(fsys FS, name string) (f File, readOnly bool, err error) {
 }
 
 // load opens, locks and settles the files. c.mu is held.
-func (c *Cartridge) load() (*Image, error) {
+func (c *Cartridge) load() (*partition, error) {
 	if c.image != nil {
 		return nil, ErrInUse
 	}
@@ -92,7 +96,8 @@ func (c *Cartridge) load() (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{c: c, index: index, readOnly: readOnly, lastFlush: time.Now(), opening: true}
+	im := &partition{c: c, index: index, readOnly: readOnly, lastFlush: time.Now(), opening: true}
+	im.first = im
 	if err := im.open(); err != nil {
 		return nil, errors.Join(err, closeAll(im.index, im.payload))
 	}
@@ -106,7 +111,7 @@ func (c *Cartridge) load() (*Image, error) {
 }
 
 // open reads the index and puts in order what a crash left.
-func (im *Image) open() error {
+func (im *partition) open() error {
 	l, size, err := readLog(im.index)
 	if err != nil {
 		return err
@@ -163,7 +168,7 @@ func (l *tapeLog) tooLong(size int64) bool { return size > l.high+4*syncMarkByte
 
 // settle cuts what is not whole, and makes the rest durable before anything
 // is written behind it.
-func (im *Image) settle(keep mark, size int64) error {
+func (im *partition) settle(keep mark, size int64) error {
 	l := im.log
 	end := l.eod()
 	if im.readOnly {
@@ -203,7 +208,7 @@ func (im *Image) settle(keep mark, size int64) error {
 
 // trim shortens the payload file to end of data, or to what Views still read,
 // and gives back the room reserved behind it.
-func (im *Image) trim() error {
+func (im *partition) trim() error {
 	end := max(im.log.eod().offset, im.c.pinned.Load())
 	if im.fileEnd <= end && im.allocated == 0 {
 		return nil
@@ -219,14 +224,22 @@ func (im *Image) trim() error {
 }
 
 // Barcode returns the cartridge's barcode.
-func (im *Image) Barcode() string { return im.c.barcode }
+func (im *partition) Barcode() string { return im.c.barcode }
 
-// Info returns the present state.
-func (im *Image) Info() Info { return im.log.info(im.log.footer && !im.dirty()) }
+// Info returns the present state, of the partition only. Serial, counts of loads
+// and writes and the write protection are those of the cartridge.
+func (im *partition) Info() Info {
+	i := im.log.info(im.log.footer && !im.dirty())
+	if f := im.first; f != im {
+		i.WriteCount, i.LoadCount = f.log.state.writeCount, f.log.state.loadCount
+		i.Created, i.WriteProtected = f.log.head.created, f.log.state.protected
+	}
+	return i
+}
 
 // publishLocked gives the present state, as far as it is in the index file, to
 // Cartridge.Info and to Views. c.mu is held.
-func (im *Image) publishLocked() {
+func (im *partition) publishLocked() {
 	l := im.log
 	eod := l.eod()
 	if im.flushed < eod.object {
@@ -237,7 +250,7 @@ func (im *Image) publishLocked() {
 	im.c.info.Store(&info)
 }
 
-func (im *Image) publish() {
+func (im *partition) publish() {
 	if im.opening {
 		return
 	}
@@ -247,7 +260,7 @@ func (im *Image) publish() {
 }
 
 // View pins what is on the tape now and returns a reader of it.
-func (im *Image) View() (*View, error) {
+func (im *partition) View() (*View, error) {
 	if err := im.closed(); err != nil {
 		return nil, err
 	}
@@ -259,10 +272,8 @@ func (im *Image) View() (*View, error) {
 	return im.c.View()
 }
 
-// Park brings the tape to the state of an unloaded one - everything durable,
-// the room behind the end given back, the directory written - and keeps it
-// loaded and locked. The next operation goes on as if nothing had been.
-func (im *Image) Park() error {
+// Park is Image.Park for one partition.
+func (im *partition) Park() error {
 	if err := im.closed(); err != nil {
 		return err
 	}
@@ -272,7 +283,7 @@ func (im *Image) Park() error {
 	return nil
 }
 
-func (im *Image) park() error {
+func (im *partition) park() error {
 	if im.readOnly {
 		return nil
 	}
@@ -309,7 +320,7 @@ func (im *Image) park() error {
 }
 
 // end writes the directory and the footer behind the log.
-func (im *Image) end() error {
+func (im *partition) end() error {
 	b, size := im.log.appendEnding(im.batch[:0])
 	im.batch = b[:0]
 	if _, err := im.index.WriteAt(b, im.log.end); err != nil {
@@ -325,15 +336,14 @@ func (im *Image) end() error {
 	return nil
 }
 
-// Close parks the tape and releases it. The image is closed and unlocked even
-// when it returns an error; what could not be made durable is then settled by
-// the next load.
-func (im *Image) Close() error {
+// Close is Image.Close for one partition.
+func (im *partition) Close() error {
 	if im.payload == nil {
 		return nil
 	}
 	err := im.park()
 	im.back.stop()
+	im.sealer, im.opener = nil, opener{}
 	c := im.c
 	c.mu.Lock()
 	err = errors.Join(err, closeAll(im.payload, im.index))

@@ -270,6 +270,7 @@ func infoOf(h *header, s *state, end mark, clean bool) Info {
 		Created:           h.created,
 		LastWritten:       s.lastWritten,
 		WriteProtected:    s.protected,
+		Partitions:        s.partitions(),
 		Clean:             clean,
 	}
 }

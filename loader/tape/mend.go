@@ -29,8 +29,13 @@ func Mend(dir, barcode string, o MendOptions) (Report, error) {
 	if err != nil {
 		return Report{Barcode: barcode}, err
 	}
-	c := &Cartridge{names: names{dir, b}, fs: OS()}
+	c := &Cartridge{names: names{dir: dir, barcode: b}, fs: OS()}
 	r, err := c.mend(o)
+	if h, headErr := c.readHeader(); err == nil && headErr == nil && h.second() {
+		var other Report
+		other, err = c.other().mend(o)
+		r.merge(other)
+	}
 	if err != nil {
 		return r, fmt.Errorf("mend tape %s: %w", b, diskError(err))
 	}
@@ -213,10 +218,17 @@ func (m *mending) fromPayload(o MendOptions, damaged bool) error {
 	}
 	defer f.Close()
 	h := newHeader(s)
+	// The other partition, if there is one, knows what both must agree on.
+	if other, err := m.c.other().readHeader(); err == nil {
+		h.serial, h.version = other.serial, formatVersion
+		if m.c.part == "" {
+			h.state.second = uint32(min(other.state.capacity>>20, 1<<32-1))
+		}
+	}
 	if _, err := f.WriteAt(h.append(nil), 0); err != nil {
 		return err
 	}
-	im := &Image{c: m.c, index: f}
+	im := &partition{c: m.c, index: f}
 	im.log = &tapeLog{file: f, head: h}
 	im.log.reset()
 	if err := m.index(im, o.BlockLength); err != nil {
@@ -227,7 +239,7 @@ func (m *mending) fromPayload(o MendOptions, damaged bool) error {
 }
 
 // index writes records for the whole payload.
-func (m *mending) index(im *Image, blockLength int) error {
+func (m *mending) index(im *partition, blockLength int) error {
 	l := im.log
 	l.state.lastWritten = time.Now().UTC()
 	group := max(1, verifyBytes/blockLength) * blockLength

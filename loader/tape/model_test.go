@@ -207,6 +207,11 @@ type stage struct {
 	m     model
 	views []heldView
 	buf   []byte
+
+	storing bool // compression and encryption go on and off
+
+	elsewhere model // of the partition in which the tape does not stand
+	divided   bool  // there is one
 }
 
 type heldView struct {
@@ -217,12 +222,53 @@ type heldView struct {
 func (s *stage) block() []byte {
 	n := []int{1, 64, 512, 512, 512, 4096, 10240, 70000}[s.rnd.Intn(8)]
 	b := make([]byte, n)
-	s.rnd.Read(b)
+	s.fill(b)
 	return b
+}
+
+// fill makes data, of which some can be compressed.
+func (s *stage) fill(b []byte) {
+	if s.rnd.Intn(3) > 0 {
+		s.rnd.Read(b)
+		return
+	}
+	for i := range b {
+		b[i] = byte(i >> 5)
+	}
+}
+
+// load loads the tape, able to read what it holds.
+func (s *stage) load() {
+	var err error
+	s.im, err = s.c.Load()
+	must(s.t, err)
+	must(s.t, s.im.SetDecryption(DecryptMixed, &testKey))
+}
+
+// change goes to the other partition.
+func (s *stage) change() {
+	must(s.t, s.im.SetPartition(1-s.im.Partition()))
+	s.m, s.elsewhere = s.elsewhere, s.m
+}
+
+// restore changes how blocks are stored from now on.
+func (s *stage) restore() string {
+	s.im.SetCompression(s.rnd.Intn(2) == 0)
+	var e *Encryption
+	if s.rnd.Intn(2) == 0 {
+		e = testEncryption(s.rnd.Intn(3))
+	}
+	must(s.t, s.im.SetEncryption(e))
+	return "store otherwise"
 }
 
 func (s *stage) step() string {
 	switch k := s.rnd.Intn(100); {
+	case k < 4 && s.storing:
+		return s.restore()
+	case k < 8 && s.divided:
+		s.change()
+		return "change partition"
 	case k < 30:
 		for range 1 + s.rnd.Intn(20) {
 			b := s.block()
@@ -233,7 +279,7 @@ func (s *stage) step() string {
 	case k < 38:
 		n, length := 1+s.rnd.Intn(40), []int{1, 512, 1024}[s.rnd.Intn(3)]
 		b := make([]byte, n*length)
-		s.rnd.Read(b)
+		s.fill(b)
 		for i := range n {
 			s.m.write(b[i*length : (i+1)*length])
 		}
@@ -282,6 +328,8 @@ func (s *stage) step() string {
 		got, err := s.im.SpaceSequentialFilemarks(int64(n))
 		s.moved("SpaceSequentialFilemarks", n, got, err, want, wantErr)
 		return "space rows"
+	case k < 77:
+		return s.readReverse()
 	case k < 80:
 		return s.read()
 	case k < 83:
@@ -289,8 +337,9 @@ func (s *stage) step() string {
 		s.im.SpaceEndOfData()
 		return "end of data"
 	case k < 88:
-		v, err := s.c.View()
+		v, err := s.im.View()
 		must(s.t, err)
+		must(s.t, v.SetDecryption(DecryptMixed, &testKey))
 		n := int(v.Info().Objects)
 		s.views = append(s.views, heldView{v, append([]object(nil), s.m.objects[:n]...)})
 		return "view"
@@ -305,10 +354,11 @@ func (s *stage) step() string {
 		return "park"
 	case k < 96:
 		must(s.t, s.im.Close())
-		var err error
-		s.im, err = s.c.Load()
-		must(s.t, err)
-		s.m.p = 0
+		if s.im.Partition() == 1 {
+			s.m, s.elsewhere = s.elsewhere, s.m
+		}
+		s.load()
+		s.m.p, s.elsewhere.p = 0, 0
 		return "reload"
 	case k < 97:
 		s.m.objects = s.m.objects[:s.m.p:s.m.p]
@@ -365,6 +415,34 @@ func (s *stage) read() string {
 	return "read"
 }
 
+func (s *stage) readReverse() string {
+	for range 1 + s.rnd.Intn(5) {
+		p := s.buf[:s.rnd.Intn(80000)]
+		o, peekErr := s.im.Previous()
+		n, err := s.im.ReadBlockReverse(p)
+		if s.m.p == 0 {
+			s.is(err, ErrBeginningOfTape)
+			s.is(peekErr, ErrBeginningOfTape)
+			return "read reverse at the beginning"
+		}
+		must(s.t, peekErr)
+		s.m.p--
+		want := s.m.objects[s.m.p]
+		if o.Filemark != (want == nil) || o.Length != len(want) {
+			s.t.Fatalf("Previous of object %d: %+v", s.m.p, o)
+		}
+		if want == nil {
+			s.is(err, ErrFilemark)
+			continue
+		}
+		must(s.t, err)
+		if n != len(want) || !bytes.Equal(p[:min(n, len(p))], want[:min(n, len(p))]) {
+			s.t.Fatalf("ReadBlockReverse of object %d: %d bytes of %d", s.m.p, n, len(want))
+		}
+	}
+	return "read reverse"
+}
+
 func (s *stage) is(err, want error) {
 	s.t.Helper()
 	if !errors.Is(err, want) {
@@ -399,12 +477,24 @@ func TestRandomOperationsAgainstModel(t *testing.T) {
 			if seed%2 == 0 {
 				shortRegions(t)
 			}
-			s := &stage{t: t, rnd: rand.New(rand.NewSource(seed)), buf: make([]byte, 80000)}
+			s := &stage{t: t, rnd: rand.New(rand.NewSource(seed)), buf: make([]byte, 80000), storing: seed%3 > 0}
 			s.c, s.im, s.dir = newTape(t, Spec{})
+			if s.divided = seed%4 > 1; s.divided {
+				must(t, s.im.FormatPartitions(1<<39, 1<<39))
+			}
+			must(t, s.im.SetDecryption(DecryptMixed, &testKey))
 			for range 400 {
 				s.check(s.step())
 			}
+			if s.im.Partition() == 1 {
+				s.change()
+			}
 			same(t, s.im, s.m.objects)
+			if s.divided {
+				s.change()
+				same(t, s.im, s.m.objects)
+				s.change()
+			}
 			for _, h := range s.views {
 				same(t, h.v, h.want)
 				must(t, h.v.Close())
@@ -412,15 +502,27 @@ func TestRandomOperationsAgainstModel(t *testing.T) {
 			must(t, s.im.Close())
 			got, err := os.ReadFile(s.c.path(payloadSuffix))
 			must(t, err)
-			if !bytes.Equal(got, s.m.payload()) {
+			if !s.storing && !bytes.Equal(got, s.m.payload()) {
 				t.Fatal("the payload file is not what was written, in order")
+			}
+			var plain bytes.Buffer
+			must(t, Cat(&plain, s.dir, s.c.Barcode(), CatOptions{File: -1, Key: &testKey}))
+			if s.divided {
+				must(t, Cat(&plain, s.dir, s.c.Barcode(), CatOptions{File: -1, Key: &testKey, Partition: 1}))
+			}
+			if !bytes.Equal(plain.Bytes(), append(s.m.payload(), s.elsewhere.payload()...)) {
+				t.Fatal("Cat does not give back what was written, in order")
 			}
 			r, err := Check(s.dir, s.c.Barcode(), nil)
 			must(t, err)
-			if len(r.Problems) > 0 || r.ExtraBytes != 0 || r.CheckedObjects != uint64(len(s.m.objects)) {
+			if len(r.Problems) > 0 || r.ExtraBytes != 0 || r.CheckedObjects != uint64(len(s.m.objects)+len(s.elsewhere.objects)) {
 				t.Fatalf("check: %+v", r)
 			}
-			onlyFiles(t, s.dir, s.c.Barcode()+payloadSuffix, s.c.Barcode()+indexSuffix)
+			files := []string{s.c.Barcode() + payloadSuffix, s.c.Barcode() + indexSuffix}
+			if s.divided {
+				files = append(files, files[0]+secondPart, files[1]+secondPart)
+			}
+			onlyFiles(t, s.dir, files...)
 			c, err := Open(s.dir, s.c.Barcode())
 			must(t, err)
 			if c.Info() != s.c.Info() {

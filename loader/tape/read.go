@@ -10,6 +10,9 @@ type reader struct {
 	cur     *region // holds object p when run says so
 	run     int
 	scratch []byte // a block longer than the caller's buffer, to check it
+	stored  []byte // a block as the payload file has it
+	opener  opener
+	traffic Traffic
 }
 
 func (r *reader) closed() error {
@@ -81,18 +84,22 @@ func (r *reader) ReadBlock(p []byte) (n int, err error) {
 		b = r.scratch[:o.Length]
 	}
 	b = b[:o.Length]
-	if err := r.fetch(b); err != nil {
+	u := &r.cur.runs[r.run]
+	if err := r.load(u, b); err != nil {
 		return 0, err
 	}
 	if len(p) < o.Length {
 		copy(p, b)
 	}
 	r.p.object++
-	r.p.offset += int64(o.Length)
+	r.p.offset += int64(u.stored)
+	r.traffic.Read += int64(o.Length)
+	r.traffic.ReadStored += int64(u.stored)
 	return o.Length, nil
 }
 
-// fetch reads the block at the position into b, which is as long as it.
+// fetch reads what the payload file has of the block at the position into b,
+// which is as long as that.
 func (r *reader) fetch(b []byte) error {
 	n, err := r.payload.ReadAt(b, r.p.offset)
 	if n < len(b) {
@@ -107,7 +114,7 @@ func (r *reader) fetch(b []byte) error {
 // ReadBlocks reads up to len(p)/blockLength consecutive blocks of exactly
 // blockLength bytes, in as few file reads as possible, and moves over them. It
 // stops before anything else; after n == 0 with no error, Next says before
-// what. ErrEndOfData and ErrCorrupt come only with n == 0.
+// what. Errors come only with n == 0.
 func (r *reader) ReadBlocks(p []byte, blockLength int) (n int, err error) {
 	if blockLength < 1 || blockLength > MaxBlock {
 		return 0, fmt.Errorf("block length %d: %w", blockLength, ErrBlockLength)
@@ -125,6 +132,16 @@ func (r *reader) ReadBlocks(p []byte, blockLength int) (n int, err error) {
 			return n, nil
 		}
 		u := &r.cur.runs[r.run]
+		if !u.kind.plain() || r.opener.mode == DecryptOnly {
+			if _, err := r.ReadBlock(p[n*blockLength : (n+1)*blockLength]); err != nil {
+				if n > 0 {
+					return n, nil
+				}
+				return 0, err
+			}
+			n++
+			continue
+		}
 		count := int(min(uint64(want-n), u.end()-r.p.object))
 		b := p[n*blockLength : (n+count)*blockLength]
 		have, readErr := r.payload.ReadAt(b, r.p.offset)
@@ -132,6 +149,8 @@ func (r *reader) ReadBlocks(p []byte, blockLength int) (n int, err error) {
 		ok := matching(r.cur, r.run, r.p.object, b[:whole*blockLength], blockLength)
 		r.p = u.place(r.p.object + uint64(ok))
 		n += ok
+		r.traffic.Read += int64(ok * blockLength)
+		r.traffic.ReadStored += int64(ok * blockLength)
 		if ok < count {
 			if n > 0 {
 				return n, nil

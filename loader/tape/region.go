@@ -16,6 +16,7 @@ type run struct {
 	mark          // before the first of them
 	count  uint32 // objects
 	length uint32 // bytes of each block; 0: filemarks
+	stored uint32 // bytes of each block in the payload file
 	kind   kind
 	crc    int // index of the first block's checksum in its region
 }
@@ -26,7 +27,7 @@ func (r *run) place(n uint64) mark {
 	if r.kind == filemarkKind {
 		return mark{n, r.offset, r.filemarks + d}
 	}
-	return mark{n, r.offset + int64(d)*int64(r.length), r.filemarks}
+	return mark{n, r.offset + int64(d)*int64(r.stored), r.filemarks}
 }
 
 func (r *run) end() uint64 { return r.object + uint64(r.count) }
@@ -41,17 +42,21 @@ type region struct {
 
 func newRegion(at mark) *region { return &region{start: at, end: at} }
 
-// add appends count objects; the caller appends the checksums of blocks.
-func (r *region) add(k kind, length, count uint32) {
+// add appends count objects stored as they are; the caller appends the
+// checksums of blocks.
+func (r *region) add(k kind, length, count uint32) { r.addStored(k, length, length, count) }
+
+// addStored appends count objects.
+func (r *region) addStored(k kind, length, stored, count uint32) {
 	if n := len(r.runs); n > 0 {
 		last := &r.runs[n-1]
-		if last.kind == k && last.length == length && uint64(last.count)+uint64(count) <= math.MaxUint32 {
+		if last.kind == k && last.length == length && last.stored == stored && uint64(last.count)+uint64(count) <= math.MaxUint32 {
 			last.count += count
 			r.end = last.place(last.end())
 			return
 		}
 	}
-	r.runs = append(r.runs, run{mark: r.end, count: count, length: length, kind: k, crc: len(r.crcs)})
+	r.runs = append(r.runs, run{mark: r.end, count: count, length: length, stored: stored, kind: k, crc: len(r.crcs)})
 	last := &r.runs[len(r.runs)-1]
 	r.end = last.place(last.end())
 }
@@ -89,7 +94,7 @@ func (r *region) truncate(n uint64) {
 	i := r.find(n)
 	at := r.runs[i].place(n)
 	crc := r.runs[i].crc
-	if r.runs[i].kind == blockKind {
+	if r.runs[i].kind.block() {
 		crc += int(n - r.runs[i].object)
 	}
 	r.crcs = r.crcs[:crc]
@@ -125,13 +130,16 @@ func (r *region) appendRecords(b []byte, from uint64, durable uint64, now int64)
 		if from > u.object {
 			skip = uint32(from - u.object)
 		}
-		if u.kind == blockKind && crc == len(r.crcs) {
+		if u.kind.block() && crc == len(r.crcs) {
 			crc = u.crc + int(skip)
 		}
 		b = le.AppendUint32(b, uint32(u.kind)<<24|u.length)
 		b = le.AppendUint32(b, u.count-skip)
+		if !u.kind.plain() {
+			b = le.AppendUint64(b, uint64(u.stored))
+		}
 	}
-	le.PutUint32(b[count:], uint32(len(r.runs)-i))
+	le.PutUint32(b[count:], uint32((len(b)-count)/runBytes-1))
 	for _, c := range r.crcs[crc:] {
 		b = le.AppendUint32(b, c)
 	}
@@ -154,23 +162,18 @@ func parseRecords(b []byte) (records, error) {
 	c := records{first: parseMark(b), durable: le.Uint64(b[markBytes:]), time: int64(le.Uint64(b[markBytes+8:]))}
 	n := int64(le.Uint32(b[markBytes+16:]))
 	b = b[recordsFixed:]
-	if n*8 > int64(len(b)) {
+	if n*runBytes > int64(len(b)) {
 		return records{}, errTorn
 	}
-	c.runs, c.crcs = b[:n*8], b[n*8:]
+	c.runs, c.crcs = b[:n*runBytes], b[n*runBytes:]
 	blocks := uint64(0)
-	for i := 0; i < len(c.runs); i += 8 {
-		k, length, count := decodeRun(c.runs[i:])
-		switch {
-		case count == 0:
-			return records{}, errTorn
-		case k == blockKind && length >= 1 && length <= MaxBlock:
-			blocks += uint64(count)
-		case k == filemarkKind && length == 0:
-		case k == blockKind || k == filemarkKind:
-			return records{}, errTorn
-		default:
-			return records{}, ErrFormat
+	for rest := c.runs; len(rest) > 0; {
+		u, n, err := decodeRun(rest)
+		if err != nil {
+			return records{}, err
+		}
+		if rest = rest[n:]; u.kind.block() {
+			blocks += uint64(u.count)
 		}
 	}
 	if blocks*4 != uint64(len(c.crcs)) {
@@ -179,9 +182,32 @@ func parseRecords(b []byte) (records, error) {
 	return c, nil
 }
 
-func decodeRun(b []byte) (k kind, length, count uint32) {
+// runBytes is what a run has in a records chunk; one of blocks that are not
+// stored plain has as much again, for their stored length.
+const runBytes = 8
+
+// decodeRun takes the run at the start of b, which holds one at least, and says
+// how many bytes it has.
+func decodeRun(b []byte) (u run, n int, err error) {
 	v := le.Uint32(b)
-	return kind(v >> 24), v & 0xffffff, le.Uint32(b[4:])
+	u = run{kind: kind(v >> 24), length: v & 0xffffff, count: le.Uint32(b[4:])}
+	u.stored, n = u.length, runBytes
+	switch {
+	case u.kind != filemarkKind && !u.kind.block():
+		return u, n, ErrFormat
+	case u.count == 0, u.kind.block() != (u.length >= 1), u.length > MaxBlock:
+		return u, n, errTorn
+	case u.kind.plain():
+		return u, n, nil
+	case len(b) < 2*runBytes:
+		return u, n, errTorn
+	}
+	stored := le.Uint64(b[runBytes:])
+	if stored < 1 || stored > maxStored {
+		return u, n, errTorn
+	}
+	u.stored = uint32(stored)
+	return u, 2 * runBytes, nil
 }
 
 // apply appends the chunk's objects to the region; they must continue it.
@@ -190,14 +216,18 @@ func (r *region) apply(c records) error {
 		return errTorn
 	}
 	crcs := c.crcs
-	for i := 0; i < len(c.runs); i += 8 {
-		k, length, count := decodeRun(c.runs[i:])
-		r.add(k, length, count)
-		if k == blockKind {
-			mine := crcs[:count*4]
-			crcs = crcs[count*4:]
+	for rest := c.runs; len(rest) > 0; {
+		u, n, err := decodeRun(rest)
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
+		r.addStored(u.kind, u.length, u.stored, u.count)
+		if u.kind.block() {
+			mine := crcs[:u.count*4]
+			crcs = crcs[u.count*4:]
 			have := len(r.crcs)
-			r.crcs = slices.Grow(r.crcs, int(count))[:have+int(count)]
+			r.crcs = slices.Grow(r.crcs, int(u.count))[:have+int(u.count)]
 			for n := range r.crcs[have:] {
 				r.crcs[have+n] = le.Uint32(mine[n*4:])
 			}

@@ -111,6 +111,7 @@ type Info struct {
 	Created           time.Time // UTC
 	LastWritten       time.Time // UTC; zero when nothing was ever written
 	WriteProtected    bool
+	Partitions        int  // 1 or 2
 	Clean             bool // unloaded cleanly: nothing needs to be looked at before the next load
 }
 

@@ -6,13 +6,8 @@ import (
 	"sync"
 )
 
-// Sync makes everything written so far durable: payload first, then the index
-// with the mark that says so. With nothing new it does nothing.
-//
-// A failure of the write-back that goes on in the background is reported by
-// the Sync after it. After a failure nothing is believed to be on the disk:
-// the next Sync writes the bytes again, as long as their checksums are right.
-func (im *Image) Sync() error {
+// Sync is Image.Sync for one partition.
+func (im *partition) Sync() error {
 	if err := im.closed(); err != nil {
 		return err
 	}
@@ -29,11 +24,11 @@ func (im *Image) Sync() error {
 }
 
 // dirty says whether anything would be lost in a power cut now.
-func (im *Image) dirty() bool {
+func (im *partition) dirty() bool {
 	return im.unsynced || im.flushed < im.log.eod().object || im.trouble != nil
 }
 
-func (im *Image) sync() error {
+func (im *partition) sync() error {
 	im.quiet()
 	if err := im.trouble; err != nil {
 		im.trouble = nil
@@ -51,14 +46,14 @@ func (im *Image) sync() error {
 }
 
 // quiet waits until the background is idle and remembers its failure.
-func (im *Image) quiet() {
+func (im *partition) quiet() {
 	if err := im.back.wait(); err != nil {
 		im.trouble = fmt.Errorf("write back: %w", err)
 		im.suspect, im.logSuspect = true, true
 	}
 }
 
-func (im *Image) syncPayload() error {
+func (im *partition) syncPayload() error {
 	end := im.log.eod()
 	if im.suspect {
 		_, err := im.log.verify(im.payload, im.log.durable, end.object, func(off int64, p []byte) error {
@@ -79,7 +74,7 @@ func (im *Image) syncPayload() error {
 	return nil
 }
 
-func (im *Image) syncIndex() error {
+func (im *partition) syncIndex() error {
 	if im.logSuspect {
 		if err := im.rewriteLog(); err != nil {
 			return err
@@ -94,7 +89,7 @@ func (im *Image) syncIndex() error {
 }
 
 // rewriteLog writes the chunks again that may not have reached the disk.
-func (im *Image) rewriteLog() error {
+func (im *partition) rewriteLog() error {
 	b, err := im.log.chunks(im.log.synced, im.log.end)
 	if err != nil {
 		return err

@@ -221,16 +221,35 @@ func TestScripts(t *testing.T) {
 
 var update = flag.Bool("update-golden", false, "write the golden image of the present format version")
 
-const goldenDir = "testdata/format1"
+// golden are the images of every format version there was.
+var golden = []struct {
+	dir     string
+	version uint32
+	storing bool
+	divided bool
+}{{"testdata/format1", 1, false, false}, {"testdata/format2", 2, true, false}, {"testdata/format2-partitions", 2, false, true}}
 
-// writeGolden makes the golden image.
-func writeGolden(t *testing.T, dir string) {
+// writeGolden makes the golden image; storing: with blocks stored plain,
+// compressed, encrypted, and both; divided: with a partition 1.
+func writeGolden(t *testing.T, dir string, storing, divided bool) {
 	c, err := Create(dir, Spec{Barcode: "GOLD01L8", CapacityBytes: 1e9})
 	must(t, err)
 	im, err := c.Load()
 	must(t, err)
+	if divided {
+		must(t, im.FormatPartitions(5e8, 5e8))
+		must(t, im.SetPartition(1))
+		must(t, im.WriteBlock(goldenBlock(7)))
+		must(t, im.SetPartition(0))
+	}
 	must(t, im.SetAttribute(Attribute{ID: 0x0803, Format: 2, Value: []byte("golden tape")}))
 	for i := range 40 {
+		if storing {
+			im.SetCompression(i >= 10)
+			if i >= 20 {
+				must(t, im.SetEncryption(testEncryption(i%3)))
+			}
+		}
 		must(t, im.WriteBlock(goldenBlock(i)))
 		if i%10 == 9 {
 			_, err := im.WriteFilemarks(1)
@@ -257,16 +276,23 @@ func goldenObjects() []object {
 	return append(list[:30], goldenBlock(99))
 }
 
-// A tape of format version 1 opens for ever, cleanly unloaded or not.
-func TestGoldenImageOfFormatVersion1(t *testing.T) {
-	if *update {
-		must(t, os.RemoveAll(goldenDir))
-		must(t, os.MkdirAll(goldenDir, 0o755))
-		writeGolden(t, goldenDir)
+// A tape of an older format version opens for ever, cleanly unloaded or not.
+func TestGoldenImagesOfAllFormatVersions(t *testing.T) {
+	for _, g := range golden {
+		newest := g.version == formatVersion
+		if *update && newest {
+			must(t, os.RemoveAll(g.dir))
+			must(t, os.MkdirAll(g.dir, 0o755))
+			writeGolden(t, g.dir, g.storing, g.divided)
+		}
+		t.Run(filepath.Base(g.dir), func(t *testing.T) { opensAsEver(t, g.dir, g.version, g.divided) })
 	}
+}
+
+func opensAsEver(t *testing.T, golden string, version uint32, divided bool) {
 	for _, clean := range []bool{true, false} {
 		dir := t.TempDir()
-		must(t, os.CopyFS(dir, os.DirFS(goldenDir)))
+		must(t, os.CopyFS(dir, os.DirFS(golden)))
 		c, err := Open(dir, "GOLD01L8")
 		must(t, err)
 		if !clean {
@@ -274,13 +300,24 @@ func TestGoldenImageOfFormatVersion1(t *testing.T) {
 		}
 		im, err := c.Load()
 		must(t, err)
+		if im.log.head.version != version {
+			t.Fatalf("format version %d, want %d", im.log.head.version, version)
+		}
+		must(t, im.SetDecryption(DecryptMixed, &testKey))
 		same(t, im, goldenObjects())
 		if a, ok := im.Attribute(0x0803); !ok || string(a.Value) != "golden tape" {
 			t.Fatalf("attribute %q, %t", a.Value, ok)
 		}
+		if im.TotalBytes() != 1e9 || im.Partitions() > 1 != divided {
+			t.Fatalf("%d bytes in %d partitions", im.TotalBytes(), im.Partitions())
+		}
 		i := im.Info()
-		if i.CapacityBytes != 1e9 || i.EarlyWarningBytes != 25e7 || i.LoadCount < 1 || i.WriteCount != 1 || len(i.Serial) != 32 {
+		if i.EarlyWarningBytes != i.CapacityBytes/4 || i.LoadCount < 1 || i.WriteCount != 1 || len(i.Serial) != 32 {
 			t.Fatalf("%+v", i)
+		}
+		if divided {
+			must(t, im.SetPartition(1))
+			same(t, im, []object{goldenBlock(7)})
 		}
 		must(t, im.Close())
 		r, err := Check(dir, "GOLD01L8", nil)

@@ -46,17 +46,17 @@ func (l *tapeLog) verify(payload io.ReaderAt, from, to uint64, good func(off int
 			return nil
 		}
 		for n, end := row.object, row.end(); n < end; {
-			blocks := max(1, min(verifyBytes/uint64(row.length), end-n))
-			size := int(blocks) * int(row.length)
+			blocks := max(1, min(verifyBytes/uint64(row.stored), end-n))
+			size := int(blocks) * int(row.stored)
 			if cap(buf) < size {
 				buf = make([]byte, size)
 			}
 			p := buf[:size]
 			have, readErr := payload.ReadAt(p, at.offset)
-			whole := min(have/int(row.length), int(blocks))
-			ok := matching(r, i, n, p[:whole*int(row.length)], int(row.length))
+			whole := min(have/int(row.stored), int(blocks))
+			ok := matching(r, i, n, p[:whole*int(row.stored)], int(row.stored))
 			if good != nil && ok > 0 {
-				if err := good(at.offset, p[:ok*int(row.length)]); err != nil {
+				if err := good(at.offset, p[:ok*int(row.stored)]); err != nil {
 					return err
 				}
 			}
@@ -72,7 +72,7 @@ func (l *tapeLog) verify(payload io.ReaderAt, from, to uint64, good func(off int
 }
 
 // matching returns how many blocks of p, which begins with block n of run i,
-// have their checksum.
+// have their checksum; length is what each has in the payload.
 func matching(r *region, i int, n uint64, p []byte, length int) int {
 	crcs := r.crcs[r.runs[i].crc+int(n-r.runs[i].object):]
 	for k := 0; k < len(p)/length; k++ {

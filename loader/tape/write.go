@@ -21,20 +21,20 @@ var (
 )
 
 // writable says whether the tape can be changed at all.
-func (im *Image) writable() error {
+func (im *partition) writable() error {
 	switch {
 	case im.payload == nil:
 		return ErrClosed
 	case im.broken != nil:
 		return im.broken
-	case im.readOnly || im.log.state.protected:
+	case im.readOnly || im.first.log.state.protected:
 		return ErrReadOnly
 	}
 	return nil
 }
 
 // fail adds the place to an error of the file system.
-func (im *Image) fail(what string, err error) error {
+func (im *partition) fail(what string, err error) error {
 	return fmt.Errorf("%s tape %s at object %d: %w", what, im.c.barcode, im.p.object, diskError(err))
 }
 
@@ -44,12 +44,15 @@ func (im *Image) fail(what string, err error) error {
 // ErrEarlyWarning: written, and the tape is in its early-warning zone.
 // ErrEndOfMedium: nothing written. Other errors: nothing written, and what
 // stood before the position is as it was.
-func (im *Image) WriteBlock(p []byte) error {
+func (im *partition) WriteBlock(p []byte) error {
 	if len(p) < 1 || len(p) > MaxBlock {
 		return fmt.Errorf("block of %d bytes: %w", len(p), ErrBlockLength)
 	}
 	if err := im.writable(); err != nil {
 		return err
+	}
+	if im.storing() {
+		return im.writeStored(p)
 	}
 	if im.p.used()+int64(len(p))+ObjectBytes > im.log.state.capacity {
 		return ErrEndOfMedium
@@ -63,13 +66,15 @@ func (im *Image) WriteBlock(p []byte) error {
 		return im.fail("write", err)
 	}
 	im.log.tail.addBlock(len(p), checksum(p))
+	im.traffic.Written += int64(len(p))
+	im.traffic.WrittenStored += int64(len(p))
 	return im.wrote()
 }
 
 // WriteBlocks writes len(p)/blockLength blocks of blockLength bytes with as
 // few file writes as possible, and returns how many are on the tape. Errors as
 // those of WriteBlock; with ErrEndOfMedium and others the first n are written.
-func (im *Image) WriteBlocks(p []byte, blockLength int) (n int, err error) {
+func (im *partition) WriteBlocks(p []byte, blockLength int) (n int, err error) {
 	if blockLength < 1 || blockLength > MaxBlock {
 		return 0, fmt.Errorf("blocks of %d bytes: %w", blockLength, ErrBlockLength)
 	}
@@ -77,6 +82,9 @@ func (im *Image) WriteBlocks(p []byte, blockLength int) (n int, err error) {
 		return 0, err
 	}
 	want := len(p) / blockLength
+	if im.storing() {
+		return im.writeEachStored(p, blockLength)
+	}
 	room := (im.log.state.capacity - im.p.used()) / int64(blockLength+ObjectBytes)
 	fit := int(min(int64(want), max(room, 0)))
 	for n < fit {
@@ -93,7 +101,7 @@ func (im *Image) WriteBlocks(p []byte, blockLength int) (n int, err error) {
 	return n, err
 }
 
-func (im *Image) writeBatch(p []byte, blockLength int) (int, error) {
+func (im *partition) writeBatch(p []byte, blockLength int) (int, error) {
 	if err := im.begin(int64(len(p))); err != nil {
 		return 0, im.fail("write", err)
 	}
@@ -103,6 +111,8 @@ func (im *Image) writeBatch(p []byte, blockLength int) (int, error) {
 	for i := range n {
 		im.log.tail.addBlock(blockLength, checksum(p[i*blockLength:(i+1)*blockLength]))
 	}
+	im.traffic.Written += int64(n * blockLength)
+	im.traffic.WrittenStored += int64(n * blockLength)
 	warning := im.wrote()
 	if err != nil {
 		return n, im.fail("write", err)
@@ -113,7 +123,7 @@ func (im *Image) writeBatch(p []byte, blockLength int) (int, error) {
 // WriteFilemarks writes n filemarks at the position, without a Sync. They may
 // use 64 KiB beyond the capacity. ErrEarlyWarning: all written;
 // ErrEndOfMedium: written of them are.
-func (im *Image) WriteFilemarks(n int) (written int, err error) {
+func (im *partition) WriteFilemarks(n int) (written int, err error) {
 	if n <= 0 {
 		return 0, im.closed()
 	}
@@ -136,7 +146,7 @@ func (im *Image) WriteFilemarks(n int) (written int, err error) {
 }
 
 // wrote moves the position behind what was added.
-func (im *Image) wrote() error {
+func (im *partition) wrote() error {
 	im.p = im.log.eod()
 	im.unsynced = true
 	if im.p.used() > im.log.state.capacity-im.log.state.earlyWarning {
@@ -147,7 +157,7 @@ func (im *Image) wrote() error {
 
 // begin makes the position end of data, in a generation whose payload bytes
 // from there on are nobody's, and prepares for n bytes.
-func (im *Image) begin(n int64) error {
+func (im *partition) begin(n int64) error {
 	if im.p.object != im.log.eod().object {
 		if err := im.drop(im.p); err != nil {
 			return err
@@ -158,10 +168,7 @@ func (im *Image) begin(n int64) error {
 			return err
 		}
 	}
-	if !im.changed {
-		im.changed, im.newState = true, true
-		im.log.state.writeCount++
-	}
+	im.touch()
 	if err := im.flushDue(); err != nil {
 		return err
 	}
@@ -171,7 +178,7 @@ func (im *Image) begin(n int64) error {
 
 // drop removes the objects from at on, by the cheapest way that a crash can
 // be recovered from.
-func (im *Image) drop(at mark) error {
+func (im *partition) drop(at mark) error {
 	if at.object == 0 {
 		return im.newGeneration(at, nil)
 	}
@@ -198,7 +205,7 @@ func (im *Image) drop(at mark) error {
 
 // cut says in the index that objects from at on are gone: durably, when
 // payload bytes are going to change.
-func (im *Image) cut(at mark, sameBytes bool) error {
+func (im *partition) cut(at mark, sameBytes bool) error {
 	l, before := im.log, im.log.end
 	if !sameBytes {
 		l.state.generation++
@@ -228,13 +235,13 @@ func (im *Image) cut(at mark, sameBytes bool) error {
 }
 
 // appendLog writes one chunk at the end of the log.
-func (im *Image) appendLog(t chunkType, body func([]byte) []byte) error {
+func (im *partition) appendLog(t chunkType, body func([]byte) []byte) error {
 	return im.writeLog(appendChunk(im.batch[:0], im.log.head.id, im.log.end, t, body))
 }
 
 // writeLog writes chunks at the end of the log; a directory that stands there
 // goes first.
-func (im *Image) writeLog(b []byte) error {
+func (im *partition) writeLog(b []byte) error {
 	im.batch = b[:0]
 	if im.log.footer {
 		if err := im.index.Truncate(im.log.end); err != nil {
@@ -254,7 +261,7 @@ func (im *Image) writeLog(b []byte) error {
 
 // flushDue flushes the index when enough has gathered, so that a killed
 // process loses little.
-func (im *Image) flushDue() error {
+func (im *partition) flushDue() error {
 	l := im.log
 	objects := l.eod().object - im.flushed
 	if objects == 0 {
@@ -268,7 +275,7 @@ func (im *Image) flushDue() error {
 }
 
 // flush writes what the index file does not have yet.
-func (im *Image) flush() error {
+func (im *partition) flush() error {
 	l := im.log
 	im.lastFlush = time.Now()
 	l.durable = max(l.durable, im.back.durable())
@@ -293,7 +300,7 @@ func (im *Image) flush() error {
 }
 
 // forward reserves room ahead of n bytes and keeps the disk busy behind them.
-func (im *Image) forward(n int64) {
+func (im *partition) forward(n int64) {
 	end := im.p.offset + n
 	if a, ok := im.payload.(allocator); ok && end > im.allocated {
 		left := im.log.state.capacity - im.p.offset

@@ -45,6 +45,7 @@ var scenarios = []scenario{
 	{name: "ten", diskMiB: 1024, proves: "3.6"},
 	{name: "stall", diskMiB: 1024, proves: "F.13"},
 	{name: "damage", diskMiB: 1024, proves: "F.115, F.119"},
+	{name: "conform", diskMiB: 2048, proves: "F.2 to F.4 through sg"},
 	{name: "crashes", diskMiB: 2048, long: true, proves: "F.116, F.139"},
 	{name: "netdrop", diskMiB: 1024, long: true, proves: "F.152"},
 }

@@ -78,7 +78,7 @@ func Open(ctx context.Context, dir string) (*Lab, error) {
 	if err := run(gcc); err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", l.bin+"/", "virtualloader/cmd/...")
+	build := exec.CommandContext(ctx, "go", "build", "-o", l.bin+"/", "virtualloader/cmd/...", "virtualloader/testdata/kernel/conform")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if err := run(build); err != nil {
 		return nil, err

@@ -266,7 +266,7 @@ func (s *Session) readyToTransfer(h *pdu.Header, _ []byte) error {
 	if c == nil || n == 0 || from+n > len(c.command.Out) {
 		return fmt.Errorf("%w: an R2T that fits no command", ErrProtocol)
 	}
-	s.transfers <- transfer{tag: c.tag, ttt: h.TTT(), lun: c.command.LUN, data: c.command.Out[from : from+n], offset: from}
+	s.solicited(c, h, from, n)
 	return nil
 }
 

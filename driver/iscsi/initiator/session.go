@@ -22,6 +22,7 @@ type Command struct {
 	Out, In   []byte
 	Attribute scsi.Attribute // Untagged means Simple
 	Immediate bool
+	Hold      *Hold // nil: Out goes as soon as the target takes it
 }
 
 // Result is how a command ended.
@@ -204,12 +205,7 @@ func (s *Session) sendCommand(c *call) error {
 	if len(k.Out) > 0 {
 		h[1] |= pdu.FlagWrite
 		h.SetTransferLength(uint32(len(k.Out)))
-		if s.param.ImmediateData {
-			immediate = min(len(k.Out), s.param.FirstBurstLength, s.param.MaxSend)
-		}
-		if !s.param.InitialR2T {
-			early = min(len(k.Out), s.param.FirstBurstLength)
-		}
+		immediate, early = s.early(k)
 	}
 	if len(k.In) > 0 {
 		h[1] |= pdu.FlagRead

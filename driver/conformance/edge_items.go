@@ -1,0 +1,85 @@
+package conformance
+
+// edgeItems are promises of parts B to D about commands that are rarely sent.
+var edgeItems = []Item{
+	{Number: "F.1/28", Name: "ABORT TASK of a WRITE that waits for its data", Fixture: "S0", Script: `
+		start 0A 00 0003E8 > block:0:1000 = G
+		! abort A
+		finish = 40h
+		00 = G
+		P=0
+		E=0
+		0A 00 0003E8 > block:0:1000 = G
+		E=1`},
+	{Number: "F.1/29", Name: "LOGICAL UNIT RESET under a WRITE that waits for its data", Fixture: "S1", Script: `
+		11 03 = G
+		start 0A 00 0003E8 > block:0:1000 = G
+		! reset 0
+		finish = 40h
+		00 = 6/2903
+		@B0 00 = 6/2903
+		E=5
+		0A 00 0003E8 > block:0:1000 = G
+		E=6`},
+	{Number: "F.1/32", Name: "a connection lost under a WRITE that waits for its data", Fixture: "S1", Script: `
+		! login A
+		11 03 = G
+		start 0A 00 0003E8 > block:0:1000 = G
+		! lost A
+		finish = 40h
+		@B0 34 <20 = G : 00 00 0000 00000005
+		! login A
+		00 = 6/2907
+		00 = G
+		E=5`},
+	{Number: "B.4/echo", Name: "the echo buffer gives back what it was given, to each nexus its own", Script: `
+		3C 0B 00 000000 000004 <4 = G len=4 : 01 00 1000
+		3C 0A 00 000000 000010 <16 = 5/2C00
+		3B 0A 00 000000 000008 > 0102030405060708 = G
+		@B0 3C 0A 00 000000 000010 <16 = 5/2C00
+		@B0 3B 0A 00 000000 000002 > AABB = G
+		3C 0A 00 000000 000010 <16 = G len=8 : 0102030405060708
+		3C 0A 00 000000 000004 <4 = G len=4 : 01020304
+		@B0 3C 0A 00 000000 000010 <16 = G len=2 : AABB
+		3B 0A 00 000000 001001 > block:0:4097 = 5/2400`},
+	// MODE SENSE waits for its turn, so behind it an operation is over.
+	{Number: "C.8/immediate", Name: "commands with IMMED do their work", Fixture: "S1", Script: `
+		11 00 000002 = G
+		01 01 = G
+		P=0
+		2B 01 00 00000003 = G
+		P=3
+		04 01 = 5/3B0C
+		19 02 = G
+		1A 00 00 00 0C <12 = G
+		E=3
+		01 = G
+		04 01 = G
+		1A 00 00 00 0C <12 = G
+		E=0
+		1E 00 00 00 01 = G
+		1B 01 = 5/5302
+		1E = G
+		1B 01 = G
+		1A 00 00 00 0C <12 = G
+		00 = 2/3A00
+		1B 01 00 00 01 = G
+		1A 00 00 00 0C <12 = G
+		00 = G
+		P=0`},
+	{Number: "D.5/search", Name: "SEND VOLUME TAG searches, REQUEST VOLUME ELEMENT ADDRESS tells", Script: `
+		@A1 B5 10 0000 FFFF 00 00FFFF <65535 = 5/2C00
+		@A1 B6 00 0000 00 05 0000 0028 > 414243303033 2A 20202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = G
+		@A1 B5 10 0000 FFFF 00 00FFFF <65535 = G len=68 : 1003 0001 05 00003C 02 80 0034 00 000034 1003 09 00 0000 00 0000 01 0000 4142433030334C38
+		@A1 B5 00 0000 FFFF 00 000008 <8 = G len=8 : 1003 0001 05 000018
+		@B1 B5 10 0000 FFFF 00 00FFFF <65535 = 5/2C00
+		@A1 B6 02 1004 00 00 0000 0028 > 3F3F3F3F3F3F2A 38 202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = G
+		@A1 B5 00 0000 FFFF 00 00FFFF <65535 = G len=112 : 1004 0006 00 000068
+		@A1 B5 00 0000 0002 00 00FFFF <65535 = G len=48 : 1004 0002 00 000028
+		@A1 B5 00 1009 FFFF 00 00FFFF <65535 = G len=32 : 1009 0001
+		@A1 B6 00 0000 00 04 0000 0028 > 5A2A 202020202020202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = G
+		@A1 B5 00 0000 FFFF 00 00FFFF <65535 = G len=8 : 0000 0000 04 000000
+		@A1 B6 00 0000 00 0A 0000 0028 > 5A2A 202020202020202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = 5/2400
+		@A1 B6 00 0000 00 05 0000 0010 > 5A2A2020202020202020202020202020 = 5/1A00
+		@A1 B6 05 0000 00 05 0000 0028 > 5A2A 202020202020202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = 5/2400`},
+}
