@@ -25,5 +25,8 @@ var cdbWords = spc.Words{
 	"SPACE(16)":                "over@1.0-3{blocks|filemarks|sequential filemarks|to end of data}, count@4-11s",
 	"LOCATE(16)":               "to@1.3-4{object|file|type 2|end of data}, CP@1.1, IMMED@1.0, partition@3, id@4-11",
 	"ERASE(16)":                "IMMED@1.1, LONG@1.0",
+	"READ REVERSE(6)":          "BYTORD@1.2, SILI@1.1, FIXED@1.0, length@2-4",
+	"SECURITY PROTOCOL IN":     "protocol@1h, page@2-3h, INC_512@4.7, allocation length@6-9",
+	"SECURITY PROTOCOL OUT":    "protocol@1h, page@2-3h, INC_512@4.7, list length@6-9",
 	"READ MEDIA SERIAL NUMBER": "allocation length@6-9",
 }
