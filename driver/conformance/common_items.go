@@ -26,7 +26,7 @@ var commonItems = []Item{
 		03 00 00 00 12 <18 = G : 70 00 06 00 00 00 00 0A 00 00 00 00 28 00
 		03 00 00 00 12 <18 = G : 70 00 00 00 00 00 00 0A 00 00 00 00 00 00`},
 	{Number: "F.2/39", Name: "INQUIRY of 36 bytes", Script: `
-		12 00 00 00 24 <36 = G len=36 : 01 80 06 12 5B 00 00 02
+		12 00 00 00 24 <36 = G len=36 : 01 80 06 12 5B 01 00 02
 		@A1 12 00 00 00 24 <36 = G len=36 : 08 80 06 12 5B 00 00 02
 		12 00 00 00 60 <96 = G len=96`},
 	{Number: "F.2/40", Name: "INQUIRY is cut to the allocation length", Script: `

@@ -1,5 +1,11 @@
 package conformance
 
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
 // edgeItems are promises of parts B to D about commands that are rarely sent.
 var edgeItems = []Item{
 	{Number: "F.1/28", Name: "ABORT TASK of a WRITE that waits for its data", Fixture: "S0", Script: `
@@ -67,6 +73,7 @@ var edgeItems = []Item{
 		1A 00 00 00 0C <12 = G
 		00 = G
 		P=0`},
+	{Number: "B.5/protection", Name: "logical block protection from the initiator to the record", Fixture: "S1", Check: checkBlockProtection},
 	{Number: "D.5/search", Name: "SEND VOLUME TAG searches, REQUEST VOLUME ELEMENT ADDRESS tells", Script: `
 		@A1 B5 10 0000 FFFF 00 00FFFF <65535 = 5/2C00
 		@A1 B6 00 0000 00 05 0000 0028 > 414243303033 2A 20202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = G
@@ -82,4 +89,48 @@ var edgeItems = []Item{
 		@A1 B6 00 0000 00 0A 0000 0028 > 5A2A 202020202020202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = 5/2400
 		@A1 B6 00 0000 00 05 0000 0010 > 5A2A2020202020202020202020202020 = 5/1A00
 		@A1 B6 05 0000 00 05 0000 0028 > 5A2A 202020202020202020202020202020202020202020202020202020202020 0000 0000 0000 0000 = 5/2400`},
+}
+
+// protectedBlock is a pattern with its CRC32C behind it.
+func protectedBlock(seed, n int) []byte {
+	p := Pattern(seed, n)
+	return binary.LittleEndian.AppendUint32(p, crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// checkBlockProtection writes and reads with a CRC behind each block, and without
+// it finds the plain block on tape.
+func checkBlockProtection(b *Bench) error {
+	const protection, off = "15 10 00 00 24 > 00001000 4AF0001C %s 0000000000 00000000000000000000 00000000000000000000 = %s\n", "00 00 00"
+	right := protectedBlock(7, 1000)
+	wrong := append([]byte{}, right...)
+	wrong[500] ^= 1
+	script := `
+		12 01 B5 00 FF <255 = G len=12 : 01 B5 0008 00000000 03 02 04 C0
+		1A 08 0A F0 FF <255 = G len=36 : ???????? 4A F0 001C 00 00 00`
+	for values, outcome := range map[string]string{"03 04 C0": "5/2600", "02 08 C0": "5/2600", "02 04 E0": "5/2600", "00 00 80": "5/2600", "00 04 00": "5/2600"} {
+		script += "\n" + fmt.Sprintf(protection, values, outcome)
+	}
+	script += "\n" + fmt.Sprintf(protection, "02 04 C0", "G") + `
+		@B0 00 = 6/2A01`
+	script += fmt.Sprintf(`
+		0A 00 0003EC > %X = 4/1001 I=1004
+		P=0
+		0A 00 0003EC > %X = G
+		0A 00 000004 > 00000000 = 5/2400
+		0A 01 000001 > 00000000 = 5/2400
+		10 00 000001 = G
+		01 = G
+		08 00 0003EC <1004 = G len=1004 : %X`, wrong, right, right)
+	script += fmt.Sprintf(`
+		08 00 0003EC <1004 = 0/0001 FM I=1004
+		08 00 0003EC <1004 = 8/0005 I=1004
+		01 = G
+		08 00 001000 <4096 = 0/0000 ILI I=3092 U=3092 len=1004 : %X
+		01 = G
+		08 00 0001F4 <500 = 0/0000 ILI I=-504 len=500
+		01 = G
+`, right) + fmt.Sprintf(protection, off, "G") + `
+		@B0 00 = 6/2A01
+		08 00 0003E8 <1000 = G len=1000 block:7`
+	return b.Play(script)
 }

@@ -21,6 +21,7 @@ const (
 	OperationInProgressNotReady          AdditionalSense = 0x0407
 	WriteError                           AdditionalSense = 0x0C00
 	InvalidFieldInCommandInformationUnit AdditionalSense = 0x0E03
+	LogicalBlockGuardCheckFailed         AdditionalSense = 0x1001
 	UnrecoveredReadError                 AdditionalSense = 0x1100
 	MechanicalPositioningError           AdditionalSense = 0x1501
 	ParameterListLengthError             AdditionalSense = 0x1A00
@@ -86,6 +87,7 @@ var additionalSenseText = map[AdditionalSense]string{
 	UnableToDecryptData:                  "unable to decrypt data",
 	UnencryptedDataWhileDecrypting:       "unencrypted data encountered while decrypting",
 	IncorrectDataEncryptionKey:           "incorrect data encryption key",
+	LogicalBlockGuardCheckFailed:         "logical block guard check failed",
 	UnrecoveredReadError:                 "unrecovered read error",
 	MechanicalPositioningError:           "mechanical positioning error",
 	ParameterListLengthError:             "parameter list length error",

@@ -106,7 +106,11 @@ func (u *Unit) inquiry(r *Request) error {
 		if r.CDB[2] != 0 {
 			return scsi.InvalidFieldInCDB(2, scsi.NoBit)
 		}
-		return r.Reply(u.config.Identity.InquiryData(u.config.DeviceType, u.config.Standard), allocation)
+		data := u.config.Identity.InquiryData(u.config.DeviceType, u.config.Standard)
+		if u.config.Protect {
+			data[5] |= 0x01
+		}
+		return r.Reply(data, allocation)
 	}
 	for _, page := range u.vpdPages() {
 		if page.Code == r.CDB[2] {

@@ -17,6 +17,8 @@ type Config struct {
 	DeviceType byte
 	// Standard is the version descriptor of the unit's own command standard.
 	Standard uint16
+	// Protect is the PROTECT bit of INQUIRY: blocks may carry a CRC.
+	Protect bool
 	// VPD are the pages beyond 00h, 80h, 83h and 86h.
 	VPD []VPDPage
 

@@ -115,8 +115,8 @@ func New(c Config) *Drive {
 		d.element = 0x0100
 	}
 	d.Unit = spc.NewUnit(spc.Config{
-		Identity: c.Identity, DeviceType: 0x01, Standard: 0x0520, VPD: d.vpdPages(),
-		Commands: d.withImmediate(d.commands()), Words: cdbWords, Mode: d.modeConfig(), Log: d.logPages(),
+		Identity: c.Identity, DeviceType: 0x01, Standard: 0x0520, Protect: true, VPD: d.vpdPages(),
+		Commands: d.withProtection(d.withImmediate(d.commands())), Words: cdbWords, Mode: d.modeConfig(), Log: d.logPages(),
 		Prepare: d.prepare, Arrival: d.arrival, Reset: d.reset, Sessions: d.sessions,
 		Logger: c.Log,
 	})
@@ -136,6 +136,7 @@ func (d *Drive) vpdPages() []spc.VPDPage {
 		{Code: 0xB1, Data: serial},
 		{Code: 0xB2, Data: func() []byte { return spc.BigEndian(8, uint64(raisedAlerts)) }},
 		{Code: 0xB4, Data: func() []byte { return append([]byte{0, 0}, spc.BigEndian(2, uint64(d.element))...) }},
+		{Code: 0xB5, Data: func() []byte { return vpdProtection }},
 	}
 }
 

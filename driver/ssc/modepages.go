@@ -41,6 +41,7 @@ func (d *Drive) modeConfig() spc.ModeConfig {
 		Pages: []spc.ModePage{
 			still(page(0x01, 0x0A, nil)),
 			still(page(0x02, 0x0E, nil)),
+			dataProtection(),
 			{Default: compression, Changeable: compressionMask},
 			d.deviceConfiguration(),
 			{Default: extension, Changeable: extensionMask, Check: checkExtension},
