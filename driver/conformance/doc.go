@@ -7,6 +7,9 @@
 // process, an initiator on a socket, or a kernel's sg device. What a stage cannot
 // do it answers with errors.ErrUnsupported, and the item is skipped there.
 //
+// SUPPORTED.md, written by a test from the units' tables, lists what they can do
+// and every item. `make kernel` plays the items through a real kernel's sg.
+//
 // An item is a fixture and a script. A line of a script is a command and what
 // must come of it:
 //

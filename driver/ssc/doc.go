@@ -25,6 +25,10 @@
 // without IMMED (also with count 0), REWIND, LOCATE, SPACE, UNLOAD and Unload
 // make everything before them durable, if anything was written.
 //
+// Rows are wrapped before the unit gets them, each wrapper from a table of its
+// own: a command with IMMED goes on after its status (immediate.go), blocks of
+// READ and WRITE carry a CRC while the mode page says so (protection.go).
+//
 // What other goroutines may know of a drive (log pages, Status) comes from
 // published atomic values and never waits for a command.
 package ssc
