@@ -156,10 +156,10 @@ func readKey(name string) (*[tape.KeyBytes]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if digits, err := hex.DecodeString(strings.TrimSpace(string(b))); err == nil {
-		b = digits
-	}
 	if len(b) != tape.KeyBytes {
+		b, err = hex.DecodeString(strings.TrimSpace(string(b)))
+	}
+	if err != nil || len(b) != tape.KeyBytes {
 		return nil, usage("give a file with 32 bytes, or 64 hexadecimal digits and nothing else", "%s holds no AES-256 key", name)
 	}
 	return (*[tape.KeyBytes]byte)(b), nil

@@ -21,6 +21,12 @@
 // (early warning, end of medium, a full disk) becomes sense data in sense.go, the
 // only place where that happens.
 //
+// How blocks are stored is decided just before they are: compressed when the loader
+// allows it and mode page 0Fh says so (compression.go), encrypted with the key that
+// counts for the nexus (encryption.go; SECURITY PROTOCOL in security.go). Keys are in
+// memory only. A cartridge may have two partitions (partition.go); everything but
+// LOCATE with CP, loading and formatting goes on in the one where the tape stands.
+//
 // Durability: WRITE is GOOD when the page cache has the data; WRITE FILEMARKS
 // without IMMED (also with count 0), REWIND, LOCATE, SPACE, UNLOAD and Unload
 // make everything before them durable, if anything was written.
