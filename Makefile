@@ -6,7 +6,7 @@ export CGO_ENABLED ?= 0
 
 # The folders under testdata hold Go programs too; `./...` does not see them.
 LAB       = ./testdata/kernel/...
-PACKAGES  = ./... $(LAB) ./testdata/bench/...
+PACKAGES  = ./... $(LAB) ./testdata/interop ./testdata/bench/...
 PLATFORMS = linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
 .PHONY: help
@@ -47,6 +47,11 @@ cross: ## build for every platform we promise
 .PHONY: kernel
 kernel: deps ## the real Linux st, sg, ch and iSCSI drivers in User-Mode Linux, with mtx, mt, tar and sg3_utils
 	$(GO) test -count 1 -timeout 20m -v $(LAB)
+
+.PHONY: interop
+interop: ## Bacula, Amanda, btape, all of sg3_utils and libiscsi's target tests against the service
+	@./packaging/deps.sh interop
+	$(GO) test -count 1 -timeout 40m -v ./testdata/interop
 
 .PHONY: fuzz
 fuzz: ## ten million mutated PDUs, then fuzz every decoder for FUZZTIME each (default 1m)

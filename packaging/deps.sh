@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs the Debian packages a make target needs, by name, and only those that
-# are missing. Usage: deps.sh test|bench
+# are missing. Usage: deps.sh test|interop|bench
 set -eu
 
 case "${1:-}" in
 test)  packages="user-mode-linux open-iscsi lsscsi sg3-utils mtx mt-st kmod iproute2 libiscsi-bin tgt gcc libc6-dev e2fsprogs" ;;
+interop) packages="user-mode-linux open-iscsi lsscsi sg3-utils mtx mt-st kmod iproute2 e2fsprogs libiscsi-bin gcc libc6-dev" ;;
 bench) packages="tgt libiscsi-dev gcc libc6-dev" ;;
-*) echo "usage: $0 test|bench" >&2; exit 2 ;;
+*) echo "usage: $0 test|interop|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

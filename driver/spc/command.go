@@ -18,6 +18,9 @@ const (
 	UnderReservation
 	// UnderPersistent: allowed to everybody under a persistent reservation.
 	UnderPersistent
+	// UnderWriteExclusive: allowed to everybody under a persistent reservation
+	// of a Write Exclusive type: it reads.
+	UnderWriteExclusive
 	// Immediate: answered from published state in the submitter's goroutine,
 	// without waiting for the tasks in the queue. Do must be safe beside them.
 	Immediate

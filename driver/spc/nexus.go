@@ -180,7 +180,10 @@ func (u *Unit) conflicts(n *nexus, flags Flags) bool {
 	if u.reserved != nil && u.reserved != n && flags&UnderReservation == 0 {
 		return true
 	}
-	return flags&UnderPersistent == 0 && u.persistent.excludes(n.name)
+	if flags&UnderPersistent != 0 || flags&UnderWriteExclusive != 0 && u.persistent.sharesReads() {
+		return false
+	}
+	return u.persistent.excludes(n.name)
 }
 
 // reserve is RESERVE(6) and (10) of SPC-2; third party and extent reservations

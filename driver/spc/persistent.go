@@ -66,6 +66,15 @@ func (p *persistent) excludes(n scsi.Nexus) bool {
 	return p.find(n) < 0
 }
 
+// sharesReads says that the reservation, if any, is of a Write Exclusive type.
+func (p *persistent) sharesReads() bool {
+	switch p.kind {
+	case writeExclusive, writeExclusiveRegistrantsOnly, writeExclusiveAllRegistrants:
+		return true
+	}
+	return false
+}
+
 // register sets, changes or (key 0) removes the key of n.
 func (p *persistent) register(n scsi.Nexus, key uint64) []notice {
 	p.generation++
