@@ -128,6 +128,7 @@ func checkBlockProtection(b *Bench) error {
 		08 00 001000 <4096 = 0/0000 ILI I=3092 U=3092 len=1004 : %X
 		01 = G
 		08 00 0001F4 <500 = 0/0000 ILI I=-504 len=500
+		0F 00 0003EC <1004 = 5/2400
 		01 = G
 `, right) + fmt.Sprintf(protection, off, "G") + `
 		@B0 00 = 6/2A01

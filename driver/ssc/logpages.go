@@ -2,6 +2,7 @@ package ssc
 
 import (
 	"math"
+	"sync/atomic"
 
 	"virtualloader/driver/spc"
 	"virtualloader/loader/tape"
@@ -16,7 +17,7 @@ func (d *Drive) logPages() []spc.LogPage {
 	return []spc.LogPage{
 		{Code: 0x02, Parameters: func() []spc.LogParameter { return errorCounters(l.bytesWritten.Load()) }, Clear: func() { l.bytesWritten.Store(0) }},
 		{Code: 0x03, Parameters: func() []spc.LogParameter { return errorCounters(l.bytesRead.Load()) }, Clear: func() { l.bytesRead.Store(0) }},
-		{Code: 0x0C, Parameters: d.logSequentialAccess},
+		{Code: 0x0C, Parameters: d.logSequentialAccess, Clear: l.clearSequentialAccess},
 		{Code: 0x11, Parameters: d.logDeviceStatus},
 		{Code: 0x12, Parameters: d.logTapeAlertResponse},
 		{Code: 0x17, Parameters: d.logVolumeStatistics},
@@ -36,6 +37,14 @@ func errorCounters(bytes int64) []spc.LogParameter {
 		p = append(p, spc.LogNumber(code, 8, value))
 	}
 	return p
+}
+
+// clearSequentialAccess begins all counts of page 0Ch anew, those of 02h and 03h
+// with them.
+func (l *live) clearSequentialAccess() {
+	for _, n := range []*atomic.Int64{&l.bytesRead, &l.bytesWritten, &l.storedRead, &l.storedWritten} {
+		n.Store(0)
+	}
 }
 
 func (d *Drive) logSequentialAccess() []spc.LogParameter {

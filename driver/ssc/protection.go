@@ -75,9 +75,21 @@ func (d *Drive) withProtection(rows []spc.Command) []spc.Command {
 			row.Do = d.guard(protectedReads, row.Do)
 		case scsi.Write6:
 			row.Do = d.guard(protectedWrites, row.Do)
+		case scsi.ReadReverse6:
+			row.Do = d.refuseProtected(row.Do)
 		}
 	}
 	return rows
+}
+
+// refuseProtected refuses a read whose blocks would come without their CRC.
+func (d *Drive) refuseProtected(do func(*spc.Request) error) func(*spc.Request) error {
+	return func(r *spc.Request) error {
+		if d.protects(protectedReads) {
+			return scsi.InvalidFieldInCDB(0, scsi.NoBit)
+		}
+		return do(r)
+	}
 }
 
 // guard carries a command out on blocks without their CRC. Fixed block mode
