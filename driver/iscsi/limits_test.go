@@ -131,7 +131,7 @@ func TestLimits(t *testing.T) {
 			answer, _ := r.status(scsi.Good)
 			residualIs(t, answer, pdu.FlagUnderflow, 1<<24-1-1024)
 			runtime.ReadMemStats(&after)
-			if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
 				t.Fatalf("%d bytes allocated", grown)
 			}
 		}},
