@@ -32,6 +32,7 @@ var scenarios = []scenario{
 	{name: "amanda", packages: []string{"amanda-server", "amanda-client", "libencode-locale-perl", "liburi-perl"}, proves: "F.148; 3.36, 3.37"},
 	{name: "bacula", packages: []string{"bacula-director", "bacula-director-sqlite3", "bacula-sd", "bacula-fd", "bacula-console"}, proves: "F.147; 3.36, 3.37"},
 	{name: "btape", packages: []string{"bacula-sd"}, proves: "F.147; 3.26, 3.27"},
+	{name: "media", packages: []string{"stenc"}, proves: "F.66; 3.26, 3.36"},
 	{name: "sg", proves: "F.146; 3.2, 3.3"},
 }
 
