@@ -3,14 +3,15 @@ package loader
 import "strings"
 
 // A barcode made by the loader is 8 characters: a family of 1 to 4, a running
-// number that fills 6 together with it, and the media identifier of an LTO-8 data
-// cartridge (spec D.6). When the decimal numbers are used up, counting goes on
+// number that fills 6 together with it, and the media identifier of an LTO-8
+// cartridge, data or WORM (spec D.6). When the decimal numbers are used up, counting goes on
 // with a letter in front, so that a family of three lasts for 34,695 tapes:
 //
 //	ABC001L8 .. ABC999L8, then ABCA00L8, ABCA01L8 .. ABCZZZL8
 const (
 	barcodeStem = 6
 	mediaID     = "L8"
+	wormID      = "LY"
 
 	digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
@@ -23,8 +24,8 @@ func power(base, exponent int) int {
 	return p
 }
 
-// barcodeOf returns the barcode with a running number from 1, false when the
-// family has none for it.
+// barcodeOf returns the data cartridge's barcode with a running number from 1,
+// false when the family has none for it.
 func barcodeOf(family string, number int) (string, bool) {
 	width := barcodeStem - len(family)
 	base, firstLetter := 10, power(10, width)
@@ -46,9 +47,12 @@ func barcodeOf(family string, number int) (string, bool) {
 // numberOf returns the running number in a barcode of the family, false when it
 // has none.
 func numberOf(family, barcode string) (int, bool) {
-	stem, isData := strings.CutSuffix(barcode, mediaID)
+	stem := strings.TrimSuffix(barcode, mediaID)
+	if len(stem) == len(barcode) {
+		stem = strings.TrimSuffix(barcode, wormID)
+	}
 	text, ours := strings.CutPrefix(stem, family)
-	if !isData || !ours || len(stem) != barcodeStem {
+	if !ours || len(stem) != barcodeStem || len(barcode) == barcodeStem {
 		return 0, false
 	}
 	base := 36

@@ -3,6 +3,8 @@ package loader
 import (
 	"slices"
 	"testing"
+
+	"virtualloader/slotmap"
 )
 
 func TestBarcodesFillSixCharactersAndGoOnAfterTheDecimals(t *testing.T) { // spec D.6
@@ -67,12 +69,13 @@ func FuzzBarcode(f *testing.F) {
 	f.Add("ABC", "ABC001L8", 1)
 	f.Add("A", "AZZZZZL8", 99999)
 	f.Add("ABCD", "ABCDA0L8", 100)
+	f.Add("ABC", "ABC001LY", 1)
 	f.Fuzz(func(t *testing.T, family, barcode string, number int) {
 		if len(family) < 1 || len(family) > maxFamily || !familyRule.MatchString(family) {
 			t.Skip()
 		}
 		if n, ok := numberOf(family, barcode); ok {
-			if back, ok := barcodeOf(family, n); !ok || back != barcode {
+			if back, ok := barcodeOf(family, n); !ok || back[:barcodeStem] != barcode[:barcodeStem] {
 				t.Errorf("%s is number %d, whose barcode is %s", barcode, n, back)
 			}
 		}
@@ -92,5 +95,29 @@ func TestAFamilyIsMadeFromTheName(t *testing.T) {
 	}
 	if !slices.Contains([]string{"VTL"}, familyFrom("CLN")) {
 		t.Error("a family of cleaning cartridges")
+	}
+}
+
+// A WORM tape takes the next number of the family, has a barcode that says what
+// it is (spec D.6), and is not the blank tape that a backup is promised (3.33).
+func TestAWORMTapeIsNumberedAndNeverTheBlankInReserve(t *testing.T) {
+	r := create(t, nil)
+	made, err := r.CreateTapes(t.Context(), 2, TapeSpec{Medium: slotmap.WORMMedium})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := r.CreateTapes(t.Context(), 1, TapeSpec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range append(made, next...) {
+		want := []string{wormID, wormID, mediaID}[i]
+		n, ok := numberOf(r.Identity().Family, b)
+		if !ok || n != i+2 || b[barcodeStem:] != want {
+			t.Errorf("tape %d is %s: number %d", i, b, n)
+		}
+		if r.isBlank(b) != (want == mediaID) {
+			t.Errorf("%s counts as a blank in reserve: %v", b, r.isBlank(b))
+		}
 	}
 }

@@ -206,9 +206,11 @@ func (l *Library) nextBlank(m slotmap.Map, after slotmap.Address) (slotmap.Eleme
 	return lowest, lowest.Full()
 }
 
+// isBlank says whether a backup can go on with a tape. A WORM tape is for what a
+// person chooses, a cleaning tape for nothing.
 func (l *Library) isBlank(barcode string) bool {
 	t, known := l.store.Tape(barcode)
-	return known && t.Blank()
+	return known && t.Blank() && t.Medium == slotmap.DataMedium
 }
 
 // isLastBlank says whether a tape is blank and no other in a slot is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"virtualloader/loader/tape"
 	"virtualloader/slotmap"
@@ -84,7 +85,7 @@ func (l *Library) createTapes(n int, spec TapeSpec, kind EventKind) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	barcodes, nextNumber, err := l.newBarcodes(m, identity, n, spec.Barcode)
+	barcodes, nextNumber, err := l.newBarcodes(m, identity, n, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -156,16 +157,16 @@ func reservedSlot(m slotmap.Map) slotmap.Address {
 	return 0
 }
 
-// newBarcodes returns n barcodes that were never used, or the one that was asked
-// for, and the running number after them.
-func (l *Library) newBarcodes(m slotmap.Map, identity slotmap.Identity, n int, asked string) (barcodes []string, next int, err error) {
+// newBarcodes returns n barcodes that were never used, or the one that the spec
+// asks for, and the running number after them.
+func (l *Library) newBarcodes(m slotmap.Map, identity slotmap.Identity, n int, spec TapeSpec) (barcodes []string, next int, err error) {
 	files, err := l.list()
 	if err != nil {
 		return nil, 0, err
 	}
 	next = numberAfter(identity.NextNumber, identity.Family, files)
-	if asked != "" {
-		barcode, err := l.askedBarcode(m, identity, n, asked, files)
+	if spec.Barcode != "" {
+		barcode, err := l.askedBarcode(m, identity, n, spec.Barcode, files)
 		return []string{barcode}, numberAfter(next, identity.Family, []string{barcode}), err
 	}
 	taken := make(map[string]bool, len(files))
@@ -176,6 +177,9 @@ func (l *Library) newBarcodes(m slotmap.Map, identity slotmap.Identity, n int, a
 		barcode, ok := barcodeOf(identity.Family, next)
 		if !ok {
 			return nil, 0, fmt.Errorf("family %s: %w; name the tapes yourself", identity.Family, ErrFamilyExhausted)
+		}
+		if spec.Medium == slotmap.WORMMedium {
+			barcode = strings.TrimSuffix(barcode, mediaID) + wormID
 		}
 		if _, there := m.Find(barcode); !there && !taken[barcode] {
 			barcodes = append(barcodes, barcode)

@@ -21,13 +21,14 @@ func (a *app) tapeCommands() *cobra.Command {
 func (a *app) tapeCreate() *cobra.Command {
 	var number int
 	var capacity string
+	var worm bool
 	c := &cobra.Command{
 		Use:   "create LOADER [BARCODE...]",
 		Short: "Make blank tapes",
 		Long:  "Make blank tapes with the given barcodes or, without any, with the next ones of the loader's family.",
 		Args:  cobra.MinimumNArgs(1), ValidArgsFunction: a.completeNames(false),
 		RunE: func(c *cobra.Command, args []string) error {
-			r := control.NewTapes{Loader: args[0], Count: number}
+			r := control.NewTapes{Loader: args[0], Count: number, WORM: worm}
 			if capacity != "" {
 				var err error
 				if r.CapacityBytes, err = control.ParseBytes(capacity); err != nil {
@@ -68,6 +69,7 @@ func (a *app) tapeCreate() *cobra.Command {
 	}
 	c.Flags().IntVar(&number, "count", 1, "how many")
 	c.Flags().StringVar(&capacity, "capacity", "", "capacity of each, such as 2.5TB (default: the loader's)")
+	c.Flags().BoolVar(&worm, "worm", false, "write once: what a host has written it can never write over")
 	return c
 }
 

@@ -203,6 +203,7 @@ type NewTapes struct {
 	Count         int    `json:"count,omitempty"` // 0: one
 	Barcode       string `json:"barcode,omitempty"`
 	CapacityBytes int64  `json:"capacityBytes,omitempty"` // 0: the loader's
+	WORM          bool   `json:"worm,omitempty"`          // what is written can never be written over
 }
 
 // CreatedTapes names the tapes that were made.

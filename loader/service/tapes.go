@@ -63,7 +63,11 @@ func (s *Service) CreateTapes(ctx context.Context, r control.NewTapes) (control.
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	barcodes, err := l.library.CreateTapes(ctx, r.Count, loader.TapeSpec{Barcode: r.Barcode, CapacityBytes: r.CapacityBytes})
+	spec := loader.TapeSpec{Barcode: r.Barcode, CapacityBytes: r.CapacityBytes}
+	if r.WORM {
+		spec.Medium = slotmap.WORMMedium
+	}
+	barcodes, err := l.library.CreateTapes(ctx, r.Count, spec)
 	answer := control.CreatedTapes{Barcodes: list(barcodes), Warnings: list(l.library.CapacityWarnings(r.CapacityBytes))}
 	if err != nil && len(barcodes) > 0 {
 		err = fmt.Errorf("%d of %d tapes were made: %w", len(barcodes), r.Count, err)

@@ -1,5 +1,5 @@
-# Encryption, compression, partitions and READ REVERSE as foreign programs see them:
-# stenc, mt, dd, sg_raw (F.2/66; specification B.5, B.8, C.10).
+# Encryption, compression, partitions, READ REVERSE and WORM as foreign programs see
+# them: stenc, mt, dd, sg_raw (F.2/66; specification B.5, B.8, C.10, C.12).
 . /lab/interop/scenario/lib.sh
 
 library media --family MED --tapes 2 --capacity 256MB --compression
@@ -85,7 +85,24 @@ check "what was written here" cmp /tmp/back /tmp/key2
 check "each partition has its file" cmp "$folder/$tape.tape.p1" /tmp/key1
 
 need mtx -f "$CSG" unload 2 0
-for t in "$folder"/*L8.tape; do
+
+# WORM: what is written stays, and more can follow it.
+worm=$(vloader tape create media --worm)
+match_worm=$(echo "$worm" | grep -c 'LY$')
+equal "a WORM tape's barcode says so: $worm" "$match_worm" 1
+need vloader load media "$worm"
+need tape_ready
+check "dd writes the first file" dd if=/tmp/key1 of="$NST" bs=64k
+check "dd writes a second file behind it" dd if=/tmp/key2 of="$NST" bs=64k
+check "rewind" mt -f "$NST" rewind
+refuse "dd cannot write over the first" "Input/output error|Permission denied|Read-only" dd if=/tmp/key2 of="$NST" bs=64k
+check "rewind" mt -f "$NST" rewind
+refuse "mt cannot erase it" "Input/output error|Permission denied|Read-only" mt -f "$NST" erase
+check "rewind" mt -f "$NST" rewind
+check "dd reads the first file" dd if="$NST" of=/tmp/back bs=64k
+check "as it was" cmp /tmp/back /tmp/key1
+need vloader unload media
+for t in "$folder"/MED*.tape; do
 	check "vloader tape check $(basename "$t")" vloader tape check "$t"
 done
 clean_kernel_log "the kernel's log is clean" "st[0-9]*:|\[st[0-9]*\]|Current: |Sense|sense|Add\. "
