@@ -49,7 +49,13 @@ func (d *Drive) read6(r *spc.Request) error {
 	if err := r.SendDataIn(p); err != nil {
 		return err
 	}
-	residual := length - object.Length
+	return d.lengthMet(r, length, object.Length)
+}
+
+// lengthMet ends a variable block read of length bytes that met a block of another
+// length: what SILI suppresses is GOOD (spec C.3, 4 to 7).
+func (d *Drive) lengthMet(r *spc.Request, length, block int) error {
+	residual := length - block
 	suppressed := r.Flag(1, siliBit) && (residual > 0 || d.blockLength == 0)
 	if residual == 0 || suppressed {
 		return nil

@@ -38,12 +38,7 @@ func (d *Drive) readReverse(r *spc.Request) error {
 	if err := r.SendDataIn(p[:min(length, whole)]); err != nil {
 		return err
 	}
-	residual := length - object.Length
-	suppressed := r.Flag(1, siliBit) && (residual > 0 || d.blockLength == 0)
-	if residual == 0 || suppressed {
-		return nil
-	}
-	return incorrectLength(int64(residual))
+	return d.lengthMet(r, length, object.Length)
 }
 
 // reverseFixed reads count blocks of the mode's block length, in pieces.
