@@ -18,7 +18,7 @@ build: ## build the service and the command line into bin/
 	$(GO) build -o bin/ ./cmd/...
 
 .PHONY: run
-run: build ## start the service and see the main job run, then follow its events
+run: build ## start the service and see the main job run
 	@./packaging/run.sh
 
 .PHONY: test
