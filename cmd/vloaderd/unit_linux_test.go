@@ -40,5 +40,5 @@ func TestTheUnitFileIsWhatSystemdShouldRead(t *testing.T) {
 		}
 		return
 	}
-	t.Skip("this build knows no systemd")
+	t.Fatal("this build knows no systemd")
 }

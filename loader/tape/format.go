@@ -47,15 +47,6 @@ const (
 	footerChunk
 )
 
-var chunkNames = [...]string{"?", "header", "records", "cut", "state", "attribute", "directory", "footer"}
-
-func (t chunkType) String() string {
-	if int(t) < len(chunkNames) {
-		return chunkNames[t]
-	}
-	return fmt.Sprintf("chunk type %d", uint8(t))
-}
-
 // kind is what the objects of a run are: filemarks, or blocks with bits that say
 // how they are stored.
 type kind uint8
